@@ -1,0 +1,177 @@
+"""Typed options: frozen dataclasses, whose fields say all there is to say about an option."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from typing import Any, Optional
+
+
+class InputError(ValueError):
+    """Something that the user can mend; a command prints it as one line and ends with status 2."""
+
+
+def option(default, help, *, minimum=None, choices=None, path=False, may_change=False):  # noqa: A002
+    """A dataclass field that becomes a flag.
+
+    Args:
+        default: the value where the flag is not given.
+        help: one line for `--help`; units included.
+        minimum: least number allowed.
+        choices: the strings allowed.
+        path: a file or folder on this machine; made absolute, so that a run folder stays usable
+            from another working directory.
+        may_change: a resumed run may be given another value.
+    """
+    metadata = dict(help=help, minimum=minimum, choices=choices, path=path, may_change=may_change)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options, checked when they are made.
+
+    Raises:
+        InputError: for a value of the wrong type or out of range; it names the flag.
+    """
+
+    def __post_init__(self):  # noqa: D105
+        kinds = typing.get_type_hints(type(self))
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.default is None:
+                continue
+            problem = _problem(value, kinds[field.name], field.metadata)
+            if problem:
+                raise InputError(f"--{field.name}={to_text(value)}: {problem}")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig(Config):
+    """Images."""
+
+    dataset: Optional[str] = option(None, "name of a data set, or a folder with trainA trainB testA testB")
+    train_a: Optional[str] = option(
+        None, "instead of --dataset: folder, glob or text file of paths", path=True
+    )
+    train_b: Optional[str] = option(None, "the same for domain b", path=True)
+    test_a: Optional[str] = option(
+        None, "images of a for the sample grids (default: training images)", path=True
+    )
+    test_b: Optional[str] = option(None, "the same for domain b", path=True)
+    paired: bool = option(False, "pair images of a and b by file name, for supervised methods")
+    data_dir: Optional[str] = option(
+        None, "where downloads and prepared data go (default: ~/tensorflow_datasets)", path=True
+    )
+    mirror: Optional[str] = option(
+        None,
+        "address to fetch the pix2pix archives from, instead of their authors' server",
+        may_change=True,
+    )
+    resize: int = option(256, "shorter side after resizing, in pixels", minimum=1)
+    image_size: tuple = option(
+        (256, 256), "random crop after resizing, in pixels: 256 or 192x256 (height x width)"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig(Config):
+    """Training."""
+
+    method: str = option("munit", "which method")
+    steps: int = option(1_000_000, "train until this step", minimum=1, may_change=True)
+    batch_size: int = option(1, "images of each domain in one step, over all replicas", minimum=1)
+    seed: int = option(0, "of the initial weights, the order of images, crops, flips and styles", minimum=0)
+    output: Optional[str] = option(
+        None, "run folder (default: runs/DATASET-METHOD)", path=True, may_change=True
+    )
+    resume: str = option(
+        "auto",
+        "auto: go on if the run folder has a checkpoint, else start; never: refuse a used folder; must: "
+        "refuse a folder without a checkpoint",
+        choices=("auto", "never", "must"),
+        may_change=True,
+    )
+    strategy: str = option(
+        "auto",
+        "auto: all GPUs of this machine, else one device; mirrored: MirroredStrategy over all devices; "
+        "none: one device",
+        choices=("auto", "mirrored", "none"),
+        may_change=True,
+    )
+    precision: str = option(
+        "float32",
+        "of the networks; float16 comes with loss scaling",
+        choices=("float32", "bfloat16", "float16"),
+    )
+    jit_compile: bool = option(False, "compile the step with XLA")
+    log_every: int = option(
+        100, "steps between lines of log.jsonl and TensorBoard points", minimum=1, may_change=True
+    )
+    sample_every: int = option(1000, "steps between sample grids", minimum=1, may_change=True)
+    checkpoint_every: int = option(5000, "steps between checkpoints", minimum=1, may_change=True)
+    keep_checkpoints: int = option(
+        5, "how many of the newest checkpoints to keep", minimum=1, may_change=True
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """All options of a run: the images, the training, and the method's own."""
+
+    data: DataConfig
+    train: TrainConfig
+    model: Any
+
+    def to_flagfile(self):
+        """The text of a flagfile that repeats the run."""
+        lines = ["# All options of this run. To repeat it: --flagfile=THIS_FILE --output=ANOTHER_FOLDER"]
+        for config in (self.data, self.train, self.model):
+            lines.append(f"\n# {title(type(config))}")
+            for field in dataclasses.fields(config):
+                value = getattr(config, field.name)
+                if value is not None:
+                    lines.append(f"--{field.name}={to_text(value)}")
+        return "\n".join(lines) + "\n"
+
+    def changed_since(self, old):
+        """Names of the flags that differ from `old`'s and may not, in a run that is resumed."""
+        names = []
+        for mine, theirs in zip((self.data, self.train, self.model), (old.data, old.train, old.model)):
+            if type(mine) is not type(theirs):
+                return ["method"]
+            for field in dataclasses.fields(mine):
+                differs = getattr(mine, field.name) != getattr(theirs, field.name)
+                if differs and not field.metadata["may_change"]:
+                    names.append(field.name)
+        return names
+
+
+def title(config_class):
+    """What a group of options is about: the first line of its class' docstring."""
+    return config_class.__doc__.split("\n")[0].rstrip(".")
+
+
+def to_text(value):
+    """An option's value as a flag has it."""
+    if isinstance(value, tuple):
+        return "x".join(str(side) for side in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _problem(value, kind, limits):
+    """What is wrong with an option's value, or None."""
+    if kind is tuple:
+        fits = isinstance(value, tuple) and len(value) == 2 and all(type(x) is int and x > 0 for x in value)
+        return None if fits else "must be a height and a width in pixels"
+    if kind is float:
+        kind = (int, float)
+    if isinstance(value, bool) != (kind is bool) or not isinstance(
+        value, kind if kind != Optional[str] else str
+    ):
+        return f"a {type(value).__name__} does not go here"
+    if limits["choices"] and value not in limits["choices"]:
+        return f"must be one of {', '.join(limits['choices'])}"
+    if limits["minimum"] is not None and not limits["minimum"] <= value < float("inf"):
+        return f"must be at least {limits['minimum']}"
+    return None
