@@ -1,0 +1,87 @@
+"""The embedded `shapes` data: outlines (a) and filled shapes (b), drawn on the fly from a seed.
+
+A circle, square or triangle of random place, size and angle on white. In domain a it is a dark
+outline, in domain b it is filled with one saturated colour of uniformly random hue. The two domains
+show different shapes of the same distribution, so nothing pairs them; `paired` makes image i of b
+the filled version of image i of a. Since content (where, which shape) and style (hue) are known,
+what a translator must keep and what it must vary can be measured.
+"""
+
+import colorsys
+import dataclasses
+import math
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+NUM_IMAGES = {"train": 2000, "test": 100}
+_SUPERSAMPLING = 4
+_SEEDS = {("train", "a"): 0, ("train", "b"): 1, ("test", "a"): 2, ("test", "b"): 3}
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """One shape; lengths are fractions of the image's side, `hue` is in [0, 1), `angle` in radians."""
+
+    kind: str
+    x: float
+    y: float
+    radius: float
+    angle: float
+    hue: float
+
+    def corners(self):
+        """The polygon's corners as (x, y) fractions; a circle is a fine polygon too."""
+        count = {"circle": 90, "square": 4, "triangle": 3}[self.kind]
+        turns = [self.angle + 2 * math.pi * i / count for i in range(count)]
+        return [(self.x + self.radius * math.cos(t), self.y + self.radius * math.sin(t)) for t in turns]
+
+
+class Shapes:
+    """One domain of one split, as a source: `len(source)`, `source[i]`, `source.name(i)`."""
+
+    def __init__(self, domain, split, size, paired=False):
+        """Args are "a" or "b", "train" or "test", and the side of the square images in pixels."""
+        self.domain = domain
+        self.split = split
+        self.size = size
+        self._shape_seed = _SEEDS[split, "a" if paired else domain]
+        self._hue_seed = _SEEDS[split, domain]
+
+    def __len__(self):
+        """The number of images."""
+        return NUM_IMAGES[self.split]
+
+    def shape(self, index):
+        """What image `index` shows."""
+        kind, x, y, radius, angle = np.random.default_rng([self._shape_seed, index, 0]).random(5)
+        hue = np.random.default_rng([self._hue_seed, index, 1]).random()
+        radius = 0.18 + 0.12 * radius
+        margin = radius + 0.1
+        return Shape(
+            kind=("circle", "square", "triangle")[int(3 * kind)],
+            x=margin + (1 - 2 * margin) * x,
+            y=margin + (1 - 2 * margin) * y,
+            radius=radius,
+            angle=2 * math.pi * angle,
+            hue=hue,
+        )
+
+    def __getitem__(self, index):
+        """Image `index`, a PIL RGB image of `size` x `size`."""
+        shape = self.shape(index)
+        side = self.size * _SUPERSAMPLING
+        image = Image.new("RGB", (side, side), "white")
+        draw = ImageDraw.Draw(image)
+        corners = [(x * side, y * side) for x, y in shape.corners()]
+        if self.domain == "a":
+            # The first corner again closes the line with a round joint there, too.
+            draw.line(corners + corners[:2], fill=(30, 30, 30), width=round(side / 12), joint="curve")
+        else:
+            colour = colorsys.hsv_to_rgb(shape.hue, 0.9, 0.95)
+            draw.polygon(corners, fill=tuple(round(255 * c) for c in colour))
+        return image.resize((self.size, self.size), Image.Resampling.BOX)
+
+    def name(self, index):
+        """What to call image `index` in a message."""
+        return f"shapes {self.split} {self.domain} {index}"

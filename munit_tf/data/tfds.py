@@ -1,0 +1,166 @@
+"""TensorFlow Datasets as folders of image files.
+
+TFDS' record files have no random access, so the records are written out once, undecoded, to
+trainA trainB testA testB.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import re
+import shutil
+from typing import Callable
+
+from munit_tf.config import InputError
+from munit_tf.data import downloads, sources
+
+FOLDERS = ("trainA", "trainB", "testA", "testB")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a TFDS data set is split into domains.
+
+    Attributes:
+        dataset: TFDS' name of it, with its config.
+        url: the server from which TFDS fetches it.
+        splits: the TFDS splits to read.
+        folder: (split, index of the record in the split, record) -> one of FOLDERS.
+    """
+
+    dataset: str
+    url: str
+    splits: tuple
+    folder: Callable
+
+
+def cycle_gan(config_name):
+    """The recipe for `cycle_gan/CONFIG_NAME`: its splits are the folders."""
+    return Recipe(
+        dataset=f"cycle_gan/{config_name}",
+        url="https://efrosgans.eecs.berkeley.edu",
+        splits=FOLDERS,
+        folder=lambda split, index, record: split,
+    )
+
+
+# The validation split is left alone.
+CELEB_A_BY_GENDER = Recipe(
+    dataset="celeb_a",
+    url="https://drive.google.com",
+    splits=("train", "test"),
+    folder=lambda split, index, record: split + ("A" if record["attributes"]["Male"] else "B"),
+)
+
+# TFDS has a training split only; records 0, 10, 20, ... of it are for testing. Label 0 is cat.
+CATS_VS_DOGS = Recipe(
+    dataset="cats_vs_dogs",
+    url="https://download.microsoft.com",
+    splits=("train",),
+    folder=lambda split, index, record: ("train" if index % 10 else "test") + "AB"[record["label"]],
+)
+
+
+def prepare(name, recipe, config):
+    """The folder with trainA trainB testA testB, prepared and written out first where needed.
+
+    Args:
+        name: the data set's name in our registry, under which it is written out.
+        recipe: Recipe.
+        config: DataConfig.
+
+    Returns:
+        pathlib.Path.
+
+    Raises:
+        InputError: if TFDS has not prepared the set and it cannot be downloaded, or if the folder
+            cannot be written. Then nothing half-written is left.
+    """
+    data_dir = downloads.data_dir(config)
+    root = data_dir / "munit_tf"
+    records = data_dir / recipe.dataset
+    prepared = _newest_version(records, "dataset_info.json")
+    written = root / name / prepared.name if prepared else _newest_version(root / name)
+    if written and written.is_dir():
+        return written
+    if not prepared:
+        hint = (
+            "use --dataset=shapes (no download), --dataset=FOLDER with trainA trainB testA testB, "
+            f"or --data_dir with a copy of {recipe.dataset} that TFDS prepared"
+        )
+        downloads.check_reachable(recipe.url, name, hint)
+    with downloads.only_builder(root):
+        # Looked up again: another process may have prepared it while this one waited.
+        prepared = _newest_version(records, "dataset_info.json") or _download(recipe.dataset, data_dir)
+        relative = f"{name}/{prepared.name}"
+        with downloads.in_one_piece(root, relative) as folder:
+            if folder:
+                _write_out(prepared, recipe, folder)
+    return root / relative
+
+
+def _newest_version(folder, must_hold="."):
+    """The subfolder of the highest version with the file `must_hold`, or None."""
+    versions = [
+        path
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if re.fullmatch(r"\d+\.\d+\.\d+", path.name) and (path / must_hold).exists()
+    ]
+    return max(versions, key=lambda path: [int(n) for n in path.name.split(".")], default=None)
+
+
+def _download(dataset, data_dir):
+    """Has TFDS download and prepare `dataset`; returns the folder of its records."""
+    import tensorflow_datasets
+
+    unfinished = set(data_dir.glob("downloads/*.tmp.*"))
+    try:
+        builder = tensorflow_datasets.builder(dataset, data_dir=data_dir)
+        builder.download_and_prepare()
+    # TFDS' errors and those of the libraries under it have no base class in common.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"TFDS cannot prepare {dataset} in {data_dir}: {reason[:300]}; mend that and start "
+            "again, or use --dataset=FOLDER with trainA trainB testA testB"
+        ) from error
+    finally:
+        for leftover in set(data_dir.glob("downloads/*.tmp.*")) - unfinished:
+            shutil.rmtree(leftover, ignore_errors=True)
+    return pathlib.Path(builder.data_dir)
+
+
+def _write_out(prepared, recipe, folder):
+    """Writes each record's encoded image, as it is, to the domain's folder under `folder`."""
+    import tensorflow_datasets
+    from tqdm import tqdm
+
+    builder = tensorflow_datasets.builder_from_directory(prepared)
+    missing = [split for split in recipe.splits if split not in builder.info.splits]
+    if missing:
+        raise InputError(f"{prepared} has no split {missing[0]}: remove it, or choose another --data_dir")
+    counts = dict.fromkeys(FOLDERS, 0)
+    for name in FOLDERS:
+        (folder / name).mkdir()
+    for split in recipe.splits:
+        records = builder.as_dataset(
+            split=split,
+            decoders={"image": tensorflow_datasets.decode.SkipDecoding()},
+            # One shard after the other: a record's index means the same everywhere.
+            read_config=tensorflow_datasets.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+            shuffle_files=False,
+        )
+        progress = tqdm(
+            tensorflow_datasets.as_numpy(records),
+            desc=f"writing {split} to {folder.parent}",
+            total=builder.info.splits[split].num_examples,
+            unit=" images",
+            disable=None,
+        )
+        for index, record in enumerate(progress):
+            domain = recipe.folder(split, index, record)
+            suffix = sources.suffix(record["image"], f"record {index} of {prepared} {split}")
+            path = folder / domain / f"{counts[domain]:08d}{suffix}"
+            path.write_bytes(record["image"])
+            counts[domain] += 1
