@@ -1,0 +1,76 @@
+"""The only module that knows which Keras is there."""
+
+import warnings
+
+import keras
+import tensorflow as tf
+
+KERAS_2 = keras.__version__.startswith("2.")
+
+
+def instance_normalization(epsilon):
+    """A layer without parameters: x [N,H,W,C] -> zero mean, unit variance per image and channel.
+
+    It computes in float32 at least: the variance of half-precision activations needs it.
+    """
+    dtype = "float64" if keras.mixed_precision.global_policy().name == "float64" else "float32"
+    if KERAS_2:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Addons announces its end of life at every import.
+            import tensorflow_addons as tfa
+        return tfa.layers.InstanceNormalization(epsilon=epsilon, center=False, scale=False, dtype=dtype)
+    return keras.layers.GroupNormalization(groups=-1, epsilon=epsilon, center=False, scale=False, dtype=dtype)
+
+
+def tf_variable(variable):
+    """The tf.Variable of a Keras variable."""
+    return variable if isinstance(variable, tf.Variable) else variable.value
+
+
+def adam_slots(optimizer, variable):
+    """The (first, second) moments, tf.Variables, that a keras.optimizers.Adam keeps for `variable`."""
+    if KERAS_2:
+        index = optimizer._index_dict[optimizer._var_key(variable)]
+    else:
+        index = optimizer._get_variable_index(variable)
+    return tf_variable(optimizer._momentums[index]), tf_variable(optimizer._velocities[index])
+
+
+def with_loss_scaling(optimizer):
+    """`optimizer` with dynamic loss scaling, which skips steps whose gradients are not finite."""
+    if KERAS_2:
+        return keras.mixed_precision.LossScaleOptimizer(optimizer)
+    return keras.optimizers.LossScaleOptimizer(optimizer)
+
+
+def loss_scaling_variables(optimizer):
+    """{name: tf.Variable} of the state that loss scaling keeps; empty for other optimisers."""
+    if KERAS_2:
+        if not isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
+            return {}
+        return {
+            "loss_scale": optimizer._loss_scale._current_loss_scale,
+            "good_steps": optimizer.dynamic_counter,
+        }
+    if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return {}
+    return {"loss_scale": optimizer.dynamic_scale.value, "good_steps": optimizer.step_counter.value}
+
+
+def inner_optimizer(optimizer):
+    """The optimiser that loss scaling wraps, or `optimizer` itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def scale_loss(optimizer, loss):
+    """`loss` as `apply_gradients` expects its gradients to be scaled."""
+    if KERAS_2:
+        return optimizer.get_scaled_loss(loss) if hasattr(optimizer, "get_scaled_loss") else loss
+    return optimizer.scale_loss(loss)
+
+
+def apply_gradients(optimizer, gradients, variables):
+    """One step with the gradients of a loss that `scale_loss` has scaled; sums over replicas."""
+    if KERAS_2 and hasattr(optimizer, "get_unscaled_gradients"):
+        gradients = optimizer.get_unscaled_gradients(gradients)
+    optimizer.apply_gradients(zip(gradients, variables))

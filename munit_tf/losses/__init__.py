@@ -1,0 +1,1 @@
+"""Losses: pure functions of tensors, named as in the papers."""

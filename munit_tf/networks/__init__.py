@@ -1,0 +1,1 @@
+"""Networks: functions of tensors, with no notion of a method."""

@@ -1,0 +1,196 @@
+"""The blocks that every network is made of. Feature maps are [N,H,W,C]."""
+
+import keras
+import tensorflow as tf
+
+from munit_tf import compat
+from munit_tf.networks.normalization import EPSILON, LayerNorm, adaptive_instance_norm
+
+PADDINGS = {"reflect": "REFLECT", "zero": "CONSTANT"}
+ACTIVATIONS = {
+    "none": tf.identity,
+    "relu": tf.nn.relu,
+    "lrelu": lambda x: tf.nn.leaky_relu(x, 0.2),
+    "selu": tf.nn.selu,
+    "tanh": tf.nn.tanh,
+}
+
+
+def he_normal():
+    """Normal with std sqrt(2 / fan in), not truncated as Keras' own `he_normal` is."""
+    return keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
+
+
+def dcgan_normal():
+    """Normal with std 0.02, for discriminators."""
+    return keras.initializers.RandomNormal(0.0, 0.02)
+
+
+class Conv(keras.layers.Layer):
+    """Padding on every side, then a valid convolution with bias.
+
+    Args:
+        filters: channels of the output.
+        kernel_size: side of the square kernel, in pixels.
+        stride: in pixels.
+        padding: width of the border added, in pixels.
+        padding_mode: "reflect" or "zero".
+        initializer: of the kernel; `he_normal()` by default. Biases start at 0.
+        spectral_norm: divide the kernel by its largest singular value (Miyato et al. 2018).
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        stride=1,
+        padding=0,
+        padding_mode="reflect",
+        initializer=None,
+        spectral_norm=False,
+    ):
+        super().__init__()
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = [[0, 0], [padding, padding], [padding, padding], [0, 0]] if padding else None
+        self.padding_mode = PADDINGS[padding_mode]
+        self.initializer = initializer or he_normal()
+        self.spectral_norm = spectral_norm
+
+    def build(self, input_shape):
+        """Makes the kernel [K,K,C_in,C_out] and the bias [C_out]."""
+        shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.initializer)
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+        if self.spectral_norm:
+            # Every replica makes the same update from the same kernel, so none need be exchanged.
+            self.singular_vector = tf.Variable(
+                tf.fill([self.filters], tf.cast(self.filters, self.variable_dtype) ** -0.5),
+                trainable=False,
+                synchronization=tf.VariableSynchronization.ON_READ,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
+        self.built = True
+
+    def call(self, x, training=False):
+        """x [N,H,W,C_in] -> [N,H',W',C_out]; `training` lets spectral normalisation go on iterating."""
+        kernel = self._normalized_kernel(training) if self.spectral_norm else self.kernel
+        if self.padding:
+            x = tf.pad(x, self.padding, self.padding_mode)
+        x = tf.nn.conv2d(x, tf.cast(kernel, x.dtype), self.stride, "VALID")
+        return tf.nn.bias_add(x, tf.cast(self.bias, x.dtype))
+
+    def _normalized_kernel(self, training):
+        """The kernel over its largest singular value, by one step of the power iteration.
+
+        The gradient passes through the singular value and not through the vectors. Addons' and
+        Keras' layers overwrite the kernel with the quotient instead, so that the optimiser's weights
+        are no longer what it left, and cannot do so in a replica of `tf.distribute`.
+        """
+        kernel = tf.convert_to_tensor(compat.tf_variable(self.kernel))
+        matrix = tf.reshape(kernel, [-1, self.filters])
+        right = tf.linalg.l2_normalize(tf.linalg.matvec(matrix, self.singular_vector))
+        left = tf.linalg.l2_normalize(tf.linalg.matvec(matrix, right, transpose_a=True))
+        right, left = tf.stop_gradient(right), tf.stop_gradient(left)
+        if training:
+            self.singular_vector.assign(left)
+        return kernel / tf.tensordot(right, tf.linalg.matvec(matrix, left), 1)
+
+
+class PReLU(keras.layers.Layer):
+    """max(x, 0) + slope * min(x, 0), one learned slope for all channels, at first 0.25."""
+
+    def build(self, input_shape):
+        """Makes the slope, a scalar."""
+        self.slope = self.add_weight(name="slope", shape=(), initializer=keras.initializers.Constant(0.25))
+        self.built = True
+
+    def call(self, x):
+        """X of any shape -> the same shape."""
+        return tf.nn.relu(x) - tf.cast(self.slope, x.dtype) * tf.nn.relu(-x)
+
+
+class ConvBlock(keras.layers.Layer):
+    """Convolution, normalisation, activation.
+
+    Args:
+        filters, kernel_size, stride, padding: as for `Conv`.
+        norm: "none", "instance", "layer", "adaptive" (AdaIN: scale and offset are call arguments)
+            or "spectral" (of the kernel).
+        activation: "none", "relu", "lrelu" (slope 0.2), "prelu", "selu" or "tanh".
+        **conv_options: the rest of `Conv`'s arguments.
+    """
+
+    def __init__(self, filters, kernel_size, stride, padding, norm, activation, **conv_options):
+        super().__init__()
+        self.conv = Conv(
+            filters, kernel_size, stride, padding, spectral_norm=norm == "spectral", **conv_options
+        )
+        self.adaptive = norm == "adaptive"
+        self.norm = {
+            "instance": lambda: compat.instance_normalization(EPSILON),
+            "layer": LayerNorm,
+        }.get(norm, lambda: None)()
+        self.activation = PReLU() if activation == "prelu" else ACTIVATIONS[activation]
+
+    def call(self, x, scale=None, offset=None, training=False):
+        """x [N,H,W,C_in], for "adaptive" also scale and offset [N,1,1,C_out] -> [N,H',W',C_out]."""
+        x = self.conv(x, training=training)
+        if self.adaptive:
+            x = adaptive_instance_norm(x, scale, offset)
+        elif self.norm is not None:
+            x = tf.cast(self.norm(x), x.dtype)
+        return self.activation(x)
+
+
+class ResidualBlock(keras.layers.Layer):
+    """X plus two 3x3 convolution blocks of it; no activation after the second, none after the sum."""
+
+    def __init__(self, filters, norm, activation, padding_mode):
+        super().__init__()
+        self.first = ConvBlock(filters, 3, 1, 1, norm, activation, padding_mode=padding_mode)
+        self.second = ConvBlock(filters, 3, 1, 1, norm, "none", padding_mode=padding_mode)
+
+    def call(self, x, modulation=((None, None), (None, None))):
+        """x [N,H,W,C]; `modulation`: (scale, offset) for the first and for the second block's AdaIN."""
+        return x + self.second(self.first(x, *modulation[0]), *modulation[1])
+
+
+class Dense(keras.layers.Layer):
+    """x [N,C_in] -> [N,units], with bias; the kernel initialised as a generator's convolutions are."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.units = units
+
+    def build(self, input_shape):
+        """Makes the kernel [C_in,units] and the bias [units]."""
+        self.kernel = self.add_weight(
+            name="kernel", shape=(input_shape[-1], self.units), initializer=he_normal()
+        )
+        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
+        self.built = True
+
+    def call(self, x):
+        """x [N,C_in] -> [N,units]."""
+        return tf.matmul(x, tf.cast(self.kernel, x.dtype)) + tf.cast(self.bias, x.dtype)
+
+
+def upsample(x):
+    """Nearest-neighbour x2: [N,H,W,C] -> [N,2H,2W,C].
+
+    Unlike `tf.image.resize`, this form has a gradient under XLA and converts to TFLite at any size.
+    """
+    return tf.nn.depth_to_space(tf.concat([x] * 4, axis=-1), 2)
+
+
+def downsample(x):
+    """Average pool 3x3, stride 2, padding 1, the padding not counted: [N,H,W,C] -> [N,(H+1)//2,(W+1)//2,C].
+
+    Windows begin at -1 for even sizes, too, unlike those of TensorFlow's SAME padding.
+    """
+    border = [[0, 0], [1, 1], [1, 1], [0, 0]]
+    total = tf.nn.avg_pool2d(tf.pad(x, border), 3, 2, "VALID")
+    count = tf.nn.avg_pool2d(tf.pad(tf.ones_like(x[:1, :, :, :1]), border), 3, 2, "VALID")
+    return total / count

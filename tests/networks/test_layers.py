@@ -1,0 +1,111 @@
+"""Convolutions, resampling, spectral normalisation and initial weights."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from munit_tf.networks.layers import Conv, ConvBlock, PReLU, dcgan_normal, downsample, he_normal, upsample
+
+
+@pytest.mark.parametrize(
+    "mode, expected",
+    # A 3x3 kernel of ones over 1..4 in a 2x2 image, its border mirrored without the edge, or zero.
+    [("reflect", [27, 24, 21, 18]), ("zero", [10, 10, 10, 10])],
+)
+def test_conv_pads_on_every_side(mode, expected):
+    conv = Conv(1, 3, padding=1, padding_mode=mode)
+    x = np.array([1, 2, 3, 4], "float32").reshape(1, 2, 2, 1)
+    conv.build(x.shape)
+    conv.kernel.assign(np.ones((3, 3, 1, 1)))
+    conv.bias.assign([0.0])
+    np.testing.assert_array_equal(conv(x).numpy().ravel(), expected)
+    conv.bias.assign([0.5])
+    np.testing.assert_array_equal(conv(x).numpy().ravel(), np.array(expected) + 0.5)
+
+
+def test_upsample_repeats_each_pixel():
+    x = np.arange(8, dtype="float32").reshape(1, 2, 2, 2)
+    np.testing.assert_array_equal(upsample(tf.constant(x)).numpy(), x.repeat(2, axis=1).repeat(2, axis=2))
+
+
+def test_downsample_begins_outside_and_does_not_count_padding():
+    """Windows of a 4x4 image begin at -1: the first holds rows 0 to 1, the second rows 1 to 3."""
+    x = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
+    image = x[0, :, :, 0]
+    expected = [image[:2, :2].mean(), image[:2, 1:].mean(), image[1:, :2].mean(), image[1:, 1:].mean()]
+    np.testing.assert_allclose(downsample(tf.constant(x)).numpy().ravel(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [5, 6, 7])
+def test_downsample_halves_upwards(size):
+    assert downsample(tf.zeros([1, size, size, 1])).shape[1:3] == ((size + 1) // 2,) * 2
+
+
+def test_spectral_norm_divides_by_the_largest_singular_value():
+    conv = Conv(6, 3, spectral_norm=True)
+    x = tf.zeros([1, 8, 8, 4])
+    conv.build(x.shape)
+    kernel = np.random.default_rng(0).standard_normal((3, 3, 4, 6)).astype("float32")
+    conv.kernel.assign(kernel)
+    for _ in range(60):
+        conv(x, training=True)
+    largest = np.linalg.svd(kernel.reshape(-1, 6), compute_uv=False)[0]
+    probe = np.random.default_rng(1).standard_normal((1, 3, 3, 4)).astype("float32")
+    expected = (probe[0, ..., np.newaxis] * kernel).sum(axis=(0, 1, 2)) / largest
+    np.testing.assert_allclose(conv(probe).numpy().ravel(), expected, rtol=1e-4)
+    np.testing.assert_array_equal(np.asarray(conv.kernel), kernel)  # The weight is not overwritten.
+
+
+def test_spectral_norm_iterates_in_training_only():
+    conv = Conv(6, 3, spectral_norm=True)
+    x = tf.zeros([1, 8, 8, 4])
+    conv(x)
+    before = conv.singular_vector.numpy()
+    conv(x)
+    np.testing.assert_array_equal(conv.singular_vector.numpy(), before)
+    conv(x, training=True)
+    assert np.abs(conv.singular_vector.numpy() - before).max() > 1e-3
+
+
+def test_spectral_norms_gradient_passes_through_the_singular_value():
+    """A kernel's gradient is at right angles to it, since its length does not matter any more."""
+    conv = Conv(3, 1, spectral_norm=True)
+    conv.build((None, 4, 4, 3))
+    for _ in range(100):
+        conv(tf.zeros([1, 4, 4, 3]), training=True)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(conv(tf.random.stateless_normal([1, 4, 4, 3], [0, 0])))
+    kernel = np.asarray(conv.kernel)
+    gradient = tape.gradient(loss, conv.trainable_variables)[0].numpy()
+    assert abs((gradient * kernel).sum()) < 1e-3 * np.linalg.norm(gradient) * np.linalg.norm(kernel)
+
+
+@pytest.mark.parametrize(
+    "initializer, std", [(he_normal(), (2 / (3 * 3 * 64)) ** 0.5), (dcgan_normal(), 0.02)]
+)
+def test_initial_kernels_are_normal_and_not_truncated(initializer, std):
+    kernel = np.asarray(initializer((3, 3, 64, 256)))
+    assert kernel.std() == pytest.approx(std, rel=0.01)
+    assert np.abs(kernel).max() > 4 * std  # Truncation would leave nothing beyond two standard deviations.
+
+
+def test_prelu_starts_with_a_slope_of_a_quarter():
+    np.testing.assert_allclose(PReLU()(tf.constant([-2.0, 0.0, 3.0])).numpy(), [-0.5, 0, 3])
+
+
+@pytest.mark.parametrize(
+    "activation, expected",
+    [
+        ("none", -1),
+        ("relu", 0),
+        ("lrelu", -0.2),
+        ("prelu", -0.25),
+        ("selu", -1.1113307),
+        ("tanh", -0.7615942),
+    ],
+)
+def test_activations(activation, expected):
+    block = ConvBlock(1, 1, 1, 0, "none", activation)
+    block.conv.build((None, 1, 1, 1))
+    block.conv.kernel.assign([[[[1.0]]]])
+    assert block(tf.constant([[[[-1.0]]]])).numpy().item() == pytest.approx(expected, rel=1e-6)
