@@ -1,0 +1,30 @@
+"""The methods. A method is one file of this folder and one line of this table."""
+
+import dataclasses
+
+from munit_tf.models.munit import MUNIT
+
+METHODS = {
+    "munit": MUNIT,
+}
+
+
+def create(method, **options):
+    """A built keras.Model of a method, with random weights.
+
+    Args:
+        method: a name in `METHODS`.
+        **options: fields of the method's config, such as `style_dim=8`; the paper's where not given.
+
+    Raises:
+        ValueError: an unknown method, or an option out of range.
+        TypeError: an unknown option, which it names.
+    """
+    if method not in METHODS:
+        raise ValueError(f"unknown method {method!r}; there are {', '.join(METHODS)}")
+    model_class = METHODS[method]
+    known = [field.name for field in dataclasses.fields(model_class.config_class)]
+    for name in options:
+        if name not in known:
+            raise TypeError(f"{method} has no option {name!r}; it has {', '.join(known)}")
+    return model_class(model_class.config_class(**options))

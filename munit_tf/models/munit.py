@@ -1,0 +1,206 @@
+"""MUNIT: Huang, Liu, Belongie, Kautz, "Multimodal Unsupervised Image-to-Image Translation", ECCV 2018."""
+
+import dataclasses
+from typing import Optional
+
+import keras
+import tensorflow as tf
+
+from munit_tf.config import Config, InputError, option
+from munit_tf.losses.adversarial import GAN_LOSSES, discriminator_loss, generator_loss
+from munit_tf.losses.perceptual import domain_invariant_perceptual_loss
+from munit_tf.losses.reconstruction import mean_absolute_error
+from munit_tf.models.translator import DIRECTIONS, Translator
+from munit_tf.networks import pretrained
+from munit_tf.networks.decoders import AdaINDecoder
+from munit_tf.networks.discriminators import MultiScaleDiscriminator, smallest_size
+from munit_tf.networks.encoders import ContentEncoder, StyleEncoder
+
+_ACTIVATIONS = ("relu", "lrelu", "prelu", "selu", "tanh", "none")
+_PADDINGS = ("reflect", "zero")
+
+
+@dataclasses.dataclass(frozen=True)
+class MUNITConfig(Config):
+    """MUNIT's options; the defaults are the paper's."""
+
+    style_dim: int = option(8, "length of a style code", minimum=1)
+    gen_dim: int = option(64, "channels after an encoder's first convolution", minimum=1)
+    mlp_dim: int = option(256, "width of the MLP that makes AdaIN's parameters", minimum=1)
+    num_downsample: int = option(2, "stride-2 convolutions of the content encoder", minimum=0)
+    num_res_blocks: int = option(4, "residual blocks of encoder and decoder, each", minimum=1)
+    gen_activation: str = option("relu", "of encoders and decoders", choices=_ACTIVATIONS)
+    gen_padding: str = option("reflect", "of encoders and decoders", choices=_PADDINGS)
+    dis_dim: int = option(64, "channels after a discriminator's first convolution", minimum=1)
+    num_dis_layers: int = option(4, "stride-2 convolutions of a discriminator, at each scale", minimum=1)
+    num_scales: int = option(3, "resolutions that a discriminator looks at", minimum=1)
+    dis_norm: str = option("none", "of the discriminators", choices=("none", "instance", "layer", "spectral"))
+    dis_activation: str = option("lrelu", "of the discriminators", choices=_ACTIVATIONS)
+    dis_padding: str = option("reflect", "of the discriminators", choices=_PADDINGS)
+    gan_loss: str = option("lsgan", "adversarial loss", choices=GAN_LOSSES)
+    gan_weight: float = option(1.0, "weight of the adversarial loss", minimum=0)
+    recon_x_weight: float = option(10.0, "weight of image reconstruction", minimum=0)
+    recon_s_weight: float = option(1.0, "weight of style reconstruction", minimum=0)
+    recon_c_weight: float = option(1.0, "weight of content reconstruction", minimum=0)
+    cycle_weight: float = option(
+        0.0,
+        "weight of style-augmented cycle consistency; 10 where domains are aligned in pixels",
+        minimum=0,
+    )
+    perceptual_weight: float = option(
+        0.0,
+        "weight of the domain-invariant perceptual loss; 1 in the paper for 512 pixels and up",
+        minimum=0,
+    )
+    vgg_weights: Optional[str] = option(
+        None,
+        "file of Keras' VGG-16 weights without top, for the perceptual loss (default: downloaded)",
+        path=True,
+    )
+    learning_rate: float = option(1e-4, "Adam's, at first", minimum=0)
+    learning_rate_half_life_steps: int = option(
+        100_000, "steps after which the learning rate halves", minimum=1
+    )
+    beta_1: float = option(0.5, "Adam's", minimum=0)
+    beta_2: float = option(0.999, "Adam's", minimum=0)
+    weight_decay: float = option(1e-4, "L2 added to the gradient", minimum=0)
+
+
+class AutoEncoder(keras.layers.Layer):
+    """One domain's encoders and decoder; E and G in the paper."""
+
+    def __init__(self, config):
+        super().__init__()
+        common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
+        self.content_encoder = ContentEncoder(
+            config.gen_dim, config.num_downsample, config.num_res_blocks, **common
+        )
+        self.style_encoder = StyleEncoder(config.gen_dim, config.style_dim, **common)
+        self.decoder = AdaINDecoder(
+            config.gen_dim, config.num_downsample, config.num_res_blocks, config.mlp_dim, **common
+        )
+
+
+class MUNIT(Translator):
+    """Content code shared by both domains, style code of the target domain, recombined."""
+
+    config_class = MUNITConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.style_dim = config.style_dim
+        self.generators = {domain: AutoEncoder(config) for domain in "ab"}
+        self.discriminators = {
+            domain: MultiScaleDiscriminator(
+                config.dis_dim,
+                config.num_dis_layers,
+                config.num_scales,
+                config.dis_norm,
+                config.dis_activation,
+                config.dis_padding,
+            )
+            for domain in "ab"
+        }
+        if config.perceptual_weight:
+            self._vgg_features = _load_vgg16(config.vgg_weights)
+        self._build()
+
+    @property
+    def noise(self):
+        """A style code for each image: `style_a` for those made in a, `style_b` for those made in b."""
+        return {f"style_{domain}": (self.style_dim,) for domain in "ab"}
+
+    @property
+    def size_multiple(self):
+        """What the content encoder divides by, in pixels."""
+        return 2**self.config.num_downsample
+
+    @property
+    def smallest_size(self):
+        """The least height and width of training images, in pixels."""
+        # 16: the style encoder's fourth downsampling needs two pixels.
+        return max(
+            16,
+            4 * self.size_multiple,
+            smallest_size(self.config.num_dis_layers, self.config.num_scales),
+        )
+
+    def weight_of_term(self, term):
+        """The weight of a loss term in `loss_d` or `loss_g`."""
+        name = {"adv_d": "gan", "adv_g": "gan", "cycle_x": "cycle"}.get(term, term)
+        return getattr(self.config, f"{name}_weight")
+
+    def encode(self, images, domain):
+        """(content [N,H/4,W/4,4 gen_dim], style [N,style_dim]) of images [N,H,W,3] of domain "a" or "b"."""
+        return self.encode_content(images, domain), self.encode_style(images, domain)
+
+    def encode_content(self, images, domain):
+        """The content code of images [N,H,W,3] of a domain."""
+        return self._full(self.generators[domain].content_encoder(images))
+
+    def encode_style(self, images, domain):
+        """The style code [N,style_dim] of images [N,H,W,3] of a domain."""
+        return self._full(self.generators[domain].style_encoder(images))
+
+    def decode(self, content, style, domain):
+        """The image [N,H,W,3] of a domain with this content code and this style code [N,style_dim]."""
+        return self._full(self.generators[domain].decoder(content, style))
+
+    def discriminate(self, images, domain):
+        """The maps of logits, one per scale, of a domain's discriminator."""
+        maps = self.discriminators[domain](images, training=True)
+        return [self._full(logits) for logits in maps]
+
+    def translate(self, images, direction, style=None, seed=0):
+        """See Translator.translate."""
+        if direction not in self.directions:
+            raise ValueError(f"direction {direction!r}: must be one of {', '.join(self.directions)}")
+        source, target = DIRECTIONS[direction]
+        if style is None:
+            style = self.prior_style(tf.shape(images)[0], seed)
+        return self.decode(self.encode_content(images, source), style, target)
+
+    def generate(self, source, target, batch):
+        """The content c of the source's images, and the fakes G_target(c, style drawn from the prior)."""
+        content = self.encode_content(batch[source], source)
+        return {"content": content, "fake": self.decode(content, batch[f"style_{target}"], target)}
+
+    def discriminator_losses(self, source, target, batch, made):
+        """Equation 5's two terms for the target's discriminator."""
+        del source
+        real, fake = (
+            self.discriminate(batch[target], target),
+            self.discriminate(made["fake"], target),
+        )
+        return {f"adv_d/{target}": discriminator_loss(self.config.gan_loss, real, fake)}
+
+    def generator_losses(self, source, target, batch, made):
+        """Equations 2 to 5, and section 5.2's cycle consistency and perceptual loss."""
+        images, content, fake = batch[source], made["content"], made["fake"]
+        style = self.encode_style(images, source)
+        fake_content, fake_style = self.encode(fake, target)
+        reconstruction = self.decode(content, style, source)
+        cycle = self.decode(fake_content, style, source)
+        losses = {
+            f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target)),
+            f"recon_x/{source}": mean_absolute_error(reconstruction, images),
+            f"recon_c/{source}": mean_absolute_error(fake_content, content),
+            f"recon_s/{target}": mean_absolute_error(fake_style, batch[f"style_{target}"]),
+            f"cycle_x/{source}": mean_absolute_error(cycle, images),
+        }
+        if self.config.perceptual_weight:
+            losses[f"perceptual/{target}"] = domain_invariant_perceptual_loss(
+                self._vgg_features(fake), self._vgg_features(images)
+            )
+        return losses
+
+
+def _load_vgg16(path):
+    try:
+        return pretrained.load_vgg16(path)
+    except Exception as error:  # Keras' download raises no narrower one.
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"--perceptual_weight needs the VGG-16 weights of keras.applications, without top: {reason}. "
+            "Give them by --vgg_weights=FILE, or leave the loss out by --perceptual_weight=0"
+        ) from error

@@ -1,0 +1,74 @@
+"""Adam as the authors' implementation has it."""
+
+import keras
+import tensorflow as tf
+
+from munit_tf import compat
+
+
+class Adam(keras.optimizers.Adam):
+    """Adam with L2 in the gradient and a step-wise learning rate.
+
+    Other than Keras' Adam it adds epsilon after the bias correction, as the paper's Algorithm 1
+    (Kingma and Ba 2015) does, and other than AdamW it adds `weight_decay * weight` to the gradient
+    before the moments (every weight, biases too).
+
+    Args:
+        step: scalar integer tf.Variable, the number of training steps taken. With loss scaling it is
+            not the number of updates, since some are skipped.
+        learning_rate: at step 0.
+        half_life_steps: steps after which the learning rate halves, again and again.
+        beta_1, beta_2, epsilon: Adam's.
+        weight_decay: the L2 factor.
+    """
+
+    def __init__(self, step, learning_rate, half_life_steps, beta_1, beta_2, weight_decay, epsilon=1e-8):
+        # Keras' own `weight_decay` is AdamW's, so it stays unset.
+        super().__init__(learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
+        self._step = step
+        self._initial_learning_rate = learning_rate
+        self._half_life_steps = half_life_steps
+        self._l2 = weight_decay
+
+    def current_learning_rate(self):
+        """The learning rate of the next step, a float64 scalar tensor."""
+        halvings = tf.convert_to_tensor(self._step) // self._half_life_steps
+        return self._initial_learning_rate * tf.constant(0.5, tf.float64) ** tf.cast(halvings, tf.float64)
+
+    def update_step(self, gradient, variable, learning_rate=None):
+        """Changes `variable` by its gradient, summed over replicas and unscaled.
+
+        Args:
+            gradient: of the variable's shape.
+            variable: the weight.
+            learning_rate: what Keras 3 passes; the schedule follows our own step instead.
+        """
+        del learning_rate
+        m, v = compat.adam_slots(self, variable)
+        dtype = variable.dtype
+        beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
+        t = tf.cast(compat.tf_variable(self.iterations) + 1, tf.float64)
+        correction_1 = 1 - tf.cast(beta_1, tf.float64) ** t
+        correction_2 = tf.sqrt(1 - tf.cast(beta_2, tf.float64) ** t)
+        # Algorithm 1's rate m / c1 / (sqrt(v) / c2 + epsilon) is the fused operation's, with rate and
+        # epsilon as below. Its own corrections, which powers of 0 switch off, are made in the weight's
+        # type: in float32 1 - 0.999^t has few digits.
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=m.handle,
+            v=v.handle,
+            beta1_power=tf.zeros([], dtype),
+            beta2_power=tf.zeros([], dtype),
+            lr=tf.cast(self.current_learning_rate() * correction_2 / correction_1, dtype),
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=tf.cast(self.epsilon * correction_2, dtype),
+            grad=tf.cast(gradient, dtype) + self._l2 * variable,
+        )
+
+    def named_variables(self, named_weights):
+        """{name: tf.Variable} of the count of updates and the moments of `named_weights`, a dict as well."""
+        named = {"updates": compat.tf_variable(self.iterations)}
+        for name, weight in named_weights.items():
+            named[f"m/{name}"], named[f"v/{name}"] = compat.adam_slots(self, weight)
+        return named

@@ -1,0 +1,257 @@
+"""The base of every method: both directions, one training step."""
+
+import collections
+import types
+
+import keras
+import tensorflow as tf
+
+from munit_tf import compat
+from munit_tf.config import InputError
+from munit_tf.models.naming import named_variables
+from munit_tf.models.optimizers import Adam
+
+Direction = collections.namedtuple("Direction", ["source", "target"])
+DIRECTIONS = types.MappingProxyType({"a2b": Direction("a", "b"), "b2a": Direction("b", "a")})
+
+
+class Translator(keras.Model):
+    """An image-to-image translator between domains a and b.
+
+    A method states its networks and, for one direction, its losses; this class runs the directions
+    and sums before the gradient. Images are [N,H,W,3] in [-1, 1]; results are float32, or float64
+    under that Keras policy.
+
+    A subclass sets in its constructor `generators` and `discriminators` (each a dict of layers that
+    one optimiser trains), then calls `_build`, and defines `noise`, `weight_of_term`, `generate`,
+    `discriminator_losses`, `generator_losses` and `translate`.
+
+    Attributes:
+        config: the method's frozen options.
+        directions: the names of the directions it translates in.
+        style_dim: length of a style code; 0: it has none.
+        step: int64 tf.Variable, training steps taken.
+    """
+
+    directions = tuple(DIRECTIONS)
+    style_dim = 0
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.step = tf.Variable(
+            0,
+            dtype=tf.int64,
+            trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+
+    # What a method states.
+
+    @property
+    def noise(self):
+        """{name: shape of one image's} of the standard normal noise that a batch must carry."""
+        raise NotImplementedError
+
+    @property
+    def size_multiple(self):
+        """Height and width of images must be multiples of this, in pixels."""
+        raise NotImplementedError
+
+    @property
+    def smallest_size(self):
+        """The least height and width of training images, in pixels."""
+        raise NotImplementedError
+
+    def weight_of_term(self, term):
+        """The weight of a loss term ("recon_x", "adv_g", ...) in `loss_d` or `loss_g`."""
+        raise NotImplementedError
+
+    def generate(self, source, target, batch):
+        """What both updates of a step share, as a dict; `batch` is `train_step`'s."""
+        raise NotImplementedError
+
+    def discriminator_losses(self, source, target, batch, made):
+        """{"term/domain": scalar}; `made` is what `generate` returned, without gradient."""
+        raise NotImplementedError
+
+    def generator_losses(self, source, target, batch, made):
+        """{"term/domain": scalar}; `made` is what `generate` returned."""
+        raise NotImplementedError
+
+    def translate(self, images, direction, style=None, seed=0):
+        """Images of one domain as images of the other.
+
+        Args:
+            images: [N,H,W,3] in [-1, 1]; H and W multiples of `size_multiple`.
+            direction: "a2b" or "b2a".
+            style: [N, style_dim]; drawn from the prior where None.
+            seed: of that draw.
+
+        Returns:
+            [N,H,W,3] in [-1, 1].
+        """
+        raise NotImplementedError
+
+    # What all methods share.
+
+    def check_size(self, height, width):
+        """Raises InputError where images of this size, in pixels, cannot be trained on."""
+        multiple, least = self.size_multiple, self.smallest_size
+        if height % multiple or width % multiple or min(height, width) < least:
+            raise InputError(
+                f"--image_size={height}x{width} does not fit the networks: height and width must be "
+                f"multiples of {multiple} and at least {least} with these numbers of layers and scales"
+            )
+
+    def prior_style(self, count, seed=0):
+        """Style codes [count, style_dim] from the prior N(0, I), the same for the same seed."""
+        return tf.random.stateless_normal([count, self.style_dim], [seed, 0], dtype=self.result_dtype)
+
+    @property
+    def result_dtype(self):
+        """The type of losses and results: the weights', which is float32 at least."""
+        return tf.as_dtype(self.variable_dtype)
+
+    def call(self, batch):
+        """{direction: translated images} of a batch as `train_step` takes it."""
+        return {
+            name: self.translate(
+                batch[DIRECTIONS[name].source],
+                name,
+                style=batch.get(f"style_{DIRECTIONS[name].target}"),
+            )
+            for name in self.directions
+        }
+
+    def compile(self, **options):
+        """Makes both Adams; `options` are keras.Model.compile's, such as `jit_compile`."""
+        super().compile(**{"jit_compile": False, **options})
+        self.distribute_reduction_method = "sum"
+        self.discriminator_optimizer = self._make_optimizer(self.discriminators)
+        self.generator_optimizer = self._make_optimizer(self.generators)
+
+    # There is no control flow to convert, and tracing takes half as long.
+    @tf.autograph.experimental.do_not_convert
+    def train_step(self, batch):
+        """One update of the discriminators, then one of the generators against the new discriminators.
+
+        Both use the same fakes, made once: the discriminators see them without gradient, and the
+        generators' tape goes on from them.
+
+        Args:
+            batch: {"a": images, "b": images, and one entry per item of `noise`}, N images each (of
+                this replica).
+
+        Returns:
+            {name: scalar}: every loss term unweighted, and `loss_d`, `loss_g`, their weighted sums; with
+            several replicas this one's share of their mean, which `fit` adds up.
+        """
+        missing = {"a", "b", *self.noise} - set(batch)
+        if missing:
+            raise ValueError(f"the batch lacks {sorted(missing)}; it has {sorted(batch)}")
+        batch = {name: tf.cast(value, self.result_dtype) for name, value in batch.items()}
+        # A batch that cannot be loaded must not count as a step, not even for the counters.
+        with tf.control_dependencies(list(batch.values())):
+            logs = self._update_both(batch)
+            self.step.assign_add(1)
+        return {name: value / _num_replicas() for name, value in logs.items()}
+
+    def named_weights(self):
+        """{name: tf.Variable} of every weight; the names are the same on every Keras."""
+        return {
+            **named_variables(self.generators, "generators"),
+            **named_variables(self.discriminators, "discriminators"),
+        }
+
+    def named_state(self):
+        """{name: tf.Variable} of all that training needs to go on: weights, optimisers, step."""
+        state = {"step": self.step, **self.named_weights()}
+        for name, optimizer, networks in (
+            ("discriminator_optimizer", self.discriminator_optimizer, self.discriminators),
+            ("generator_optimizer", self.generator_optimizer, self.generators),
+        ):
+            variables = compat.inner_optimizer(optimizer).named_variables(_trainable(networks))
+            variables.update(compat.loss_scaling_variables(optimizer))
+            state.update({f"{name}/{key}": variable for key, variable in variables.items()})
+        return state
+
+    def _build(self):
+        """Makes all weights by running the networks once; to be called last in a constructor."""
+        self.built = True
+        size = self.smallest_size
+        images = tf.zeros([1, size, size, 3], self.result_dtype)
+        for name in self.directions:
+            direction = DIRECTIONS[name]
+            noise = {key: tf.zeros([1, *shape], self.result_dtype) for key, shape in self.noise.items()}
+            batch = {"a": images, "b": images, **noise}
+            made = self.generate(*direction, batch)
+            self.discriminator_losses(*direction, batch, made)
+            self.generator_losses(*direction, batch, made)
+
+    def _update_both(self, batch):
+        directions = [DIRECTIONS[name] for name in self.directions]
+
+        with tf.GradientTape() as generator_tape:
+            made = [self.generate(*direction, batch) for direction in directions]
+        still = tf.nest.map_structure(tf.stop_gradient, made)
+
+        with tf.GradientTape() as tape:
+            terms_d, loss_d = self._sum_directions(self.discriminator_losses, directions, batch, still)
+            scaled = self._scale(self.discriminator_optimizer, loss_d)
+        self._update(self.discriminator_optimizer, tape, scaled, self.discriminators)
+
+        with generator_tape:
+            terms_g, loss_g = self._sum_directions(self.generator_losses, directions, batch, made)
+            scaled = self._scale(self.generator_optimizer, loss_g)
+        self._update(self.generator_optimizer, generator_tape, scaled, self.generators)
+        return {**terms_d, **terms_g, "loss_d": loss_d, "loss_g": loss_g}
+
+    def _make_optimizer(self, networks):
+        config = self.config
+        optimizer = Adam(
+            self.step,
+            learning_rate=config.learning_rate,
+            half_life_steps=config.learning_rate_half_life_steps,
+            beta_1=config.beta_1,
+            beta_2=config.beta_2,
+            weight_decay=config.weight_decay,
+        )
+        if self.compute_dtype == "float16":
+            optimizer = compat.with_loss_scaling(optimizer)
+        optimizer.build(list(_trainable(networks).values()))
+        return optimizer
+
+    def _sum_directions(self, losses_of, directions, batch, made):
+        """({name: term}, weighted sum) over the directions; a term of weight 0 is left out.
+
+        In a tf.function nothing computes what is left out.
+        """
+        terms = {}
+        for direction, result in zip(directions, made):
+            losses = losses_of(*direction, batch, result)
+            terms.update(
+                {name: loss for name, loss in losses.items() if self.weight_of_term(name.split("/")[0])}
+            )
+        total = tf.add_n([self.weight_of_term(name.split("/")[0]) * loss for name, loss in terms.items()])
+        return terms, total
+
+    def _scale(self, optimizer, loss):
+        # Gradients are summed over replicas; their sum is that of the mean over the global batch.
+        return compat.scale_loss(optimizer, loss / _num_replicas())
+
+    def _update(self, optimizer, tape, loss, networks):
+        variables = list(_trainable(networks).values())
+        compat.apply_gradients(optimizer, tape.gradient(loss, variables), variables)
+
+    def _full(self, x):
+        """A network's result, out of half precision: the one place that casts."""
+        return tf.cast(x, self.result_dtype)
+
+
+def _num_replicas():
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _trainable(networks):
+    return {name: variable for name, variable in named_variables(networks).items() if variable.trainable}

@@ -1,0 +1,118 @@
+"""The guarantees that every method gives. A new method adds a line to `methods.TINY`."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conformance.methods import TINY, tiny, tiny_batch
+
+import munit_tf
+from munit_tf import runs
+
+
+@pytest.fixture(params=sorted(munit_tf.METHODS))
+def method(request):
+    return request.param
+
+
+def seeded(method, **options):
+    keras.utils.set_random_seed(7)
+    return tiny(method, **options)
+
+
+def values(model):
+    return {name: variable.numpy() for name, variable in model.named_state().items()}
+
+
+def test_every_method_is_here():
+    assert set(TINY) == set(munit_tf.METHODS)
+
+
+def test_one_step_moves_every_weight(method):
+    model = seeded(method)
+    before = values(model)
+    logs = model.train_step(tiny_batch(model, 2))
+    after = values(model)
+    still = [name for name in model.named_weights() if np.array_equal(before[name], after[name])]
+    assert still == []
+    assert after["step"] == 1
+    assert all(np.isfinite(value) for value in logs.values())
+
+
+def test_the_weighted_sum_of_the_terms_is_the_loss(method):
+    model = seeded(method)
+    logs = {name: float(value) for name, value in model.train_step(tiny_batch(model, 2)).items()}
+    totals = {"loss_d": logs.pop("loss_d"), "loss_g": logs.pop("loss_g")}
+    weighted = {name: model.weight_of_term(name.split("/")[0]) * value for name, value in logs.items()}
+    loss_d = sum(value for name, value in weighted.items() if name.startswith("adv_d"))
+    assert totals["loss_d"] == pytest.approx(loss_d, rel=1e-6)
+    assert totals["loss_g"] == pytest.approx(sum(weighted.values()) - loss_d, rel=1e-6)
+
+
+def test_two_replicas_take_the_step_of_one(method, policy):
+    """Weights after a step, and each loss, do not depend on the number of devices.
+
+    In float64: in float32 Adam turns the rounding noise of a zero gradient, such as that of a bias
+    before an instance norm, into a full step.
+    """
+    policy("float64")
+    results = []
+    for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
+        with strategy.scope():
+            model = seeded(method)
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        data = tf.data.Dataset.from_tensors(tiny_batch(model, 4)).with_options(options)
+        history = model.fit(data, verbose=0).history
+        results.append((history, values(model)))
+    (history_1, values_1), (history_2, values_2) = results
+    for name, value in history_1.items():
+        assert history_2[name] == pytest.approx(value, rel=1e-9), name
+    for name, value in values_1.items():
+        np.testing.assert_allclose(values_2[name], value, rtol=1e-5, atol=1e-9, err_msg=name)
+
+
+def test_saves_and_restores(method, tmp_path):
+    model = seeded(method)
+    model.train_step(tiny_batch(model, 2))
+    manager = runs.checkpoint_manager(runs.RunFolder(tmp_path), model, keep=2)
+    path = manager.save(checkpoint_number=1)
+    other = tiny(method)
+    runs.restore(other.named_state(), path)
+    for name, value in values(model).items():
+        np.testing.assert_array_equal(other.named_state()[name].numpy(), value, err_msg=name)
+
+
+def test_translates_both_sizes_and_repeats(method):
+    model = seeded(method)
+    size = max(16, model.smallest_size)
+    images = (
+        np.random.default_rng(0).uniform(-1, 1, (2, size, size + model.size_multiple, 3)).astype("float32")
+    )
+    for direction in model.directions:
+        first, again, other = (model.translate(images, direction, seed=seed).numpy() for seed in (5, 5, 6))
+        assert first.shape == images.shape and first.dtype == np.float32
+        assert np.abs(first).max() <= 1
+        np.testing.assert_array_equal(first, again)
+        if model.style_dim:
+            assert np.abs(first - other).max() > 1e-6
+
+
+@pytest.mark.parametrize("name", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_takes_steps(method, name, policy):
+    """Weights stay float32, losses agree with float32's roughly, and float16 skips no step for ever."""
+    expected = seeded(method).train_step(tiny_batch(seeded(method), 2))
+    policy(name)
+    model = seeded(method)
+    before = values(model)
+    logs = model.train_step(tiny_batch(model, 2))
+    for term, value in logs.items():
+        assert value.dtype == tf.float32
+        assert float(value) == pytest.approx(float(expected[term]), rel=0.1, abs=0.02), term
+    for _ in range(3):
+        model.train_step(tiny_batch(model, 2))
+    after = values(model)
+    assert all(value.dtype != np.float16 for value in after.values())
+    moved = [name for name in model.named_weights() if not np.array_equal(before[name], after[name])]
+    assert len(moved) == len(model.named_weights())
+    assert all(np.isfinite(after[name]).all() for name in model.named_weights())
