@@ -1,0 +1,57 @@
+"""Trains a translator: `python -m munit_tf.train --dataset=summer2winter`."""
+
+import os
+import pathlib
+import sys
+
+# Before TensorFlow is imported: of its own messages only fatal ones.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+USAGE = """\
+Trains a model that translates between two sets of images, without pairs.
+
+  python -m munit_tf.train --dataset=shapes
+  python -m munit_tf.train --dataset=FOLDER_WITH_trainA_trainB
+
+In an interrupted run folder the same command goes on where it stopped."""
+
+
+def main(argv):
+    """Runs the command; returns its exit status."""
+    from munit_tf import command_line, config
+    from munit_tf.data import registry
+    from munit_tf.runs import CONFIGS
+
+    if {"--help", "-h", "-help", "--helpfull"} & set(argv):
+        print(command_line.help_text(USAGE, CONFIGS, registry.descriptions()))
+        return 0
+    try:
+        options, shipped = command_line.parse(argv, CONFIGS, registry.NAMES)
+        if shipped:
+            print(f"using {os.path.relpath(shipped)}", file=sys.stderr)
+        return _train(options)
+    except config.InputError as error:
+        print(f"munit_tf.train: {error}", file=sys.stderr)
+        return 2
+
+
+def _train(options):
+    from munit_tf.training import devices, loop
+
+    devices.set_up()
+    received = loop.train(options)
+    output = pathlib.Path(os.path.relpath(options.train.output))
+    if received:
+        print(
+            f"stopped; to go on: python -m munit_tf.train --flagfile={output / 'run.flags'}",
+            file=sys.stderr,
+        )
+        return 128 + received
+    print(f"run folder: {output}")
+    for picture in sorted((output / "samples").glob(f"step_{options.train.steps:08d}_a2b.png")):
+        print(f"open:       {picture}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Training: devices, the loop around `fit`, its callbacks."""

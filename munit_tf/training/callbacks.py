@@ -1,0 +1,222 @@
+"""What happens between the steps of `fit`. Steps are the run's, also in a run that is resumed."""
+
+import json
+import resource
+import signal
+import sys
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+
+class StepCallback(keras.callbacks.Callback):
+    """Calls `after_step(step, logs)` with the run's own step.
+
+    Args:
+        first_step: steps taken before this `fit`.
+    """
+
+    def __init__(self, first_step):
+        super().__init__()
+        self.first_step = first_step
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Keras' hook; `batch` counts from 0 in every `fit`."""
+        self.after_step(self.first_step + batch + 1, logs)
+
+    def after_step(self, step, logs):
+        """What to do after a step; `logs` is `train_step`'s result, as numbers."""
+        raise NotImplementedError
+
+
+class ProgressBar(StepCallback):
+    """Step, time left, images per second and the main losses, in a line on standard error.
+
+    A context manager, so that the line ends however training does.
+    """
+
+    def __init__(self, first_step, last_step, batch_size):
+        super().__init__(first_step)
+        self._last_step = last_step
+        self._batch_size = batch_size
+
+    def __enter__(self):
+        """Opens the bar."""
+        # Redrawn rarely where no one watches: in a file every redraw is a line.
+        interval = 0.5 if sys.stderr.isatty() else 30
+        self._bar = tqdm(
+            total=self._last_step,
+            initial=self.first_step,
+            unit="step",
+            mininterval=interval,
+            dynamic_ncols=True,
+        )
+        return self
+
+    def __exit__(self, *error):
+        """Closes the bar."""
+        self._bar.close()
+
+    def after_step(self, step, logs):
+        """Moves the bar."""
+        shown = {name: f"{float(logs[name]):.3f}" for name in ("loss_g", "loss_d")}
+        rate = self._bar.format_dict["rate"]
+        if rate:
+            shown["images/s"] = f"{rate * self._batch_size:.3g}"
+        self._bar.set_postfix(shown, refresh=False)
+        self._bar.update()
+
+
+class Log(StepCallback):
+    """Losses, measures and speed every `every` steps, to `log.jsonl` and TensorBoard.
+
+    Args:
+        first_step, every: in steps.
+        folder: the RunFolder.
+        writer: a tf.summary writer.
+        probes: Probes.
+        batch_size: images of each domain in one step.
+        earlier: rows of the log that were there before, as dicts.
+    """
+
+    def __init__(self, first_step, every, folder, writer, probes, batch_size, earlier):
+        super().__init__(first_step)
+        self._every = every
+        self._folder = folder
+        self._writer = writer
+        self._probes = probes
+        self._batch_size = batch_size
+        self._best = {}
+        self._warned = set()
+        for row in earlier:
+            self._note_diversity(row)
+
+    def after_step(self, step, logs):
+        """Writes a row."""
+        if step == self.first_step + 1:
+            self._last = step, time.monotonic()  # The first step's time is the graph's making.
+        if step % self._every:
+            return
+        last_step, last_time = self._last
+        elapsed = time.monotonic() - last_time
+        speed = (step - last_step) * self._batch_size / elapsed if step > last_step else None
+        row = {"step": step, **{name: float(value) for name, value in sorted(logs.items())}}
+        row.update(self._probes.measure())
+        row.update(peak_memory_mib=_peak_memory_mib(), **({"images_per_second": speed} if speed else {}))
+        with open(self._folder.log, "a") as file:
+            file.write(json.dumps(row) + "\n")
+        with self._writer.as_default(step):
+            for name, value in row.items():
+                if name != "step":
+                    tf.summary.scalar(name, value)
+        self._writer.flush()
+        for warning in self._note_diversity(row):
+            tqdm.write(f"warning: step {step}: {warning}", file=sys.stderr)
+        self._last = step, time.monotonic()
+
+    def _note_diversity(self, row):
+        """Keeps the best diversity; returns a line for each that fell below a tenth of its best."""
+        warnings = []
+        for name, value in row.items():
+            if not name.startswith("diversity/"):
+                continue
+            best = self._best[name] = max(value, self._best.get(name, 0.0))
+            if value >= best / 10:
+                self._warned.discard(name)
+            elif name not in self._warned:
+                self._warned.add(name)
+                warnings.append(
+                    f"outputs hardly differ by style any more: {name} is {value:.4f}, at its best it "
+                    f"was {best:.4f}. Look at the sample grids; an earlier checkpoint, or a larger "
+                    "--recon_s_weight, may serve better."
+                )
+        return warnings
+
+
+class Samples(StepCallback):
+    """Sample grids every `every` steps and at the last one, to `samples/` and TensorBoard."""
+
+    def __init__(self, first_step, last_step, every, folder, writer, probes):
+        super().__init__(first_step)
+        self._last_step = last_step
+        self._every = every
+        self._folder = folder
+        self._writer = writer
+        self._probes = probes
+
+    def after_step(self, step, logs):
+        """Writes the grids."""
+        if step % self._every and step != self._last_step:
+            return
+        self._folder.samples.mkdir(exist_ok=True)
+        with self._writer.as_default(step):
+            for name, picture in self._probes.grids().items():
+                picture.save(self._folder.samples / f"step_{step:08d}_{name}.png")
+                tf.summary.image(f"samples/{name}", np.asarray(picture)[np.newaxis])
+        self._writer.flush()
+
+
+class Checkpoints(StepCallback):
+    """A checkpoint every `every` steps; `save` writes one of the last step, if there is none."""
+
+    def __init__(self, first_step, every, manager):
+        super().__init__(first_step)
+        self._every = every
+        self._manager = manager
+        self._step = self._saved = first_step
+
+    def after_step(self, step, logs):
+        """Saves, where it is time."""
+        self._step = step
+        if step % self._every == 0:
+            self.save()
+
+    def save(self):
+        """Saves the last step taken."""
+        if self._saved != self._step:
+            self._manager.save(checkpoint_number=self._step)
+            self._saved = self._step
+
+
+class StopOnSignal(StepCallback):
+    """SIGINT and SIGTERM let the step finish and end `fit`; a second one ends the process at once.
+
+    A context manager: the signals are its own while it is entered.
+
+    Attributes:
+        received: the signal that came, or None.
+    """
+
+    received = None
+
+    def __enter__(self):
+        """Takes the signals over."""
+        self._before = {
+            number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(self, *error):
+        """Gives the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def after_step(self, step, logs):
+        """Ends `fit` where a signal has come."""
+        if self.received:
+            self.model.stop_training = True
+
+    def _note(self, number, frame):
+        self.received = signal.Signals(number)
+        signal.signal(number, signal.SIG_DFL)
+        tqdm.write(f"{self.received.name}: finishing the step and writing a checkpoint", file=sys.stderr)
+
+
+def _peak_memory_mib():
+    """Of the GPU, or of the process where there is none."""
+    if tf.config.list_logical_devices("GPU"):
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"] >> 20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

@@ -1,0 +1,37 @@
+"""Which devices a run uses."""
+
+import tensorflow as tf
+
+from munit_tf.config import InputError
+
+
+def set_up():
+    """Settings that hold for the whole process; to be called before TensorFlow runs its first operation."""
+    if not tf.config.list_physical_devices("GPU"):
+        # With more threads between operations, sums are added in another order from run to run, and
+        # a resumed run is no longer bit for bit the uninterrupted one. On CPUs one is faster, too.
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def make_strategy(name, batch_size):
+    """The tf.distribute strategy that `--strategy` names.
+
+    Args:
+        name: "auto", "mirrored" or "none".
+        batch_size: images of each domain in one step, over all replicas.
+
+    Raises:
+        InputError: the batch cannot be shared out evenly.
+    """
+    several_gpus = len(tf.config.list_logical_devices("GPU")) > 1
+    if name == "mirrored" or (name == "auto" and several_gpus):
+        strategy = tf.distribute.MirroredStrategy()
+    else:
+        strategy = tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise InputError(
+            f"--batch_size={batch_size} cannot be shared out over {replicas} devices: it is the batch over "
+            f"all of them; take a multiple of {replicas}, or --strategy=none for one device"
+        )
+    return strategy

@@ -1,0 +1,130 @@
+"""One training run, from options to a run folder."""
+
+import shutil
+import sys
+
+import keras
+import tensorflow as tf
+
+from munit_tf import runs
+from munit_tf.config import InputError
+from munit_tf.data import pipeline, registry
+from munit_tf.training import callbacks
+from munit_tf.training.devices import make_strategy
+from munit_tf.training.probes import Probes
+
+_NUM_PROBE_IMAGES = 16
+
+
+def train(options):
+    """Trains until `options.train.steps`, from the run folder's newest checkpoint if it has one.
+
+    Args:
+        options: config.Options.
+
+    Returns:
+        The signal that ended training early (signal.Signals), or None.
+
+    Raises:
+        InputError: for whatever the user can mend; before the first step nothing is written then, and
+            after it a checkpoint is.
+    """
+    train_options = options.train
+    dataset = registry.open_dataset(options.data)
+    pipeline.check_sizes(options.data.resize, options.data.image_size)
+    strategy = make_strategy(train_options.strategy, train_options.batch_size)
+    folder = runs.RunFolder(train_options.output)
+    checkpoint = _checkpoint_to_resume(folder, options)
+
+    keras.utils.set_random_seed(train_options.seed)
+    with strategy.scope():
+        model = runs.build_model(options)
+        model.check_size(*options.data.image_size)
+        model.compile(jit_compile=train_options.jit_compile)
+        if checkpoint:
+            runs.restore(model.named_state(), checkpoint)
+    probes = Probes(model, _probe_images(dataset, options.data), train_options.seed)
+    first_step = int(model.step)
+    if first_step >= train_options.steps:
+        print(
+            f"{folder.path} is at step {first_step} already; a larger --steps trains on",
+            file=sys.stderr,
+        )
+        return None
+
+    folder.write_options(options)
+    earlier = folder.cut_log(first_step)
+    if not checkpoint and folder.tensorboard.exists():
+        shutil.rmtree(folder.tensorboard)
+    return _fit(model, dataset, probes, folder, options, earlier)
+
+
+def _fit(model, dataset, probes, folder, options, earlier):
+    first_step, train_options = int(model.step), options.train
+    batches = pipeline.training_batches(
+        dataset.train,
+        resize=options.data.resize,
+        image_size=options.data.image_size,
+        batch_size=train_options.batch_size,
+        seed=train_options.seed,
+        noise=model.noise,
+        start=first_step,
+        stop=train_options.steps,
+        paired=options.data.paired,
+    )
+    writer = tf.summary.create_file_writer(str(folder.tensorboard))
+    manager = runs.checkpoint_manager(folder, model, train_options.keep_checkpoints)
+    bar = callbacks.ProgressBar(first_step, train_options.steps, train_options.batch_size)
+    log = callbacks.Log(
+        first_step, train_options.log_every, folder, writer, probes, train_options.batch_size, earlier
+    )
+    samples = callbacks.Samples(
+        first_step, train_options.steps, train_options.sample_every, folder, writer, probes
+    )
+    checkpoints = callbacks.Checkpoints(first_step, train_options.checkpoint_every, manager)
+    stop = callbacks.StopOnSignal(first_step)
+    with bar, stop:
+        try:
+            with pipeline.input_errors():
+                model.fit(
+                    batches,
+                    steps_per_epoch=train_options.steps - first_step,
+                    verbose=0,
+                    callbacks=[bar, log, samples, checkpoints, stop],
+                )
+        except InputError:
+            checkpoints.save()  # The images of a step come before it begins: the last one was finished.
+            raise
+        checkpoints.save()
+    return stop.received
+
+
+def _checkpoint_to_resume(folder, options):
+    """The checkpoint to go on from, or None to start; writes nothing."""
+    resume = options.train.resume
+    checkpoint = folder.latest_checkpoint()
+    if resume == "never" and folder.path.exists() and any(folder.path.iterdir()):
+        raise InputError(f"{folder.path} is in use already, and --resume=never: choose another --output")
+    if resume == "must" and not checkpoint:
+        raise InputError(f"{folder.path} has no checkpoint to go on from, and --resume=must")
+    if checkpoint:
+        changed = options.changed_since(folder.options())
+        if changed:
+            names = ", ".join(f"--{name}" for name in changed)
+            raise InputError(
+                f"{folder.path} was begun with another {names}: go on with --flagfile={folder.flagfile}, or "
+                "choose another --output"
+            )
+    return checkpoint
+
+
+def _probe_images(dataset, data_options):
+    """{"a": [N,H,W,3], "b": ...}: the first test images, or training images where there are none."""
+    images = {}
+    for domain in "ab":
+        source = dataset.test.get(domain) or dataset.train[domain]
+        count = min(len(source), _NUM_PROBE_IMAGES)
+        images[domain] = pipeline.load_images(
+            source, range(count), resize=data_options.resize, image_size=data_options.image_size
+        )
+    return images

@@ -1,0 +1,77 @@
+"""The training command in a process of its own, on photos made here."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+TINY = [
+    "--resize=20",
+    "--image_size=16",
+    "--gen_dim=4",
+    "--dis_dim=4",
+    "--mlp_dim=8",
+    "--num_res_blocks=1",
+    "--num_dis_layers=2",
+    "--num_scales=1",
+    "--batch_size=2",
+    "--log_every=1",
+]
+
+
+def make_photos(folder, count=6, size=(24, 20)):
+    """trainA, trainB, testA and testB with `count` noisy JPEGs each, of `size` = (width, height)."""
+    rng = np.random.default_rng(0)
+    for split in ("trainA", "trainB", "testA", "testB"):
+        (folder / split).mkdir(parents=True)
+        for i in range(count):
+            pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / split / f"{i:03d}.jpg", quality=95)
+    return folder
+
+
+def command(*flags):
+    """The argument list of the command."""
+    return [sys.executable, "-m", "munit_tf.train", *map(str, flags)]
+
+
+def train(*flags, cwd, check=True):
+    """Runs the command; returns the finished process, with its output as text."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    result = subprocess.run(command(*flags), cwd=cwd, env=environment, capture_output=True, text=True)
+    if check:
+        assert result.returncode == 0, result.stderr
+    return result
+
+
+def state(run, step):
+    """{name: array} of a checkpoint."""
+    path = str(run / "checkpoints" / f"step-{step}")
+    reader = tf.train.load_checkpoint(path)
+    return {
+        key: reader.get_tensor(key)
+        for key in reader.get_variable_to_shape_map()
+        if not key.startswith(("_CHECKPOINTABLE", "save_counter"))
+    }
+
+
+def log(run):
+    """The rows of log.jsonl, without what no two runs share."""
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [
+        {name: value for name, value in row.items() if name not in ("images_per_second", "peak_memory_mib")}
+        for row in rows
+    ]
+
+
+def assert_same_run(first, second, step):
+    """Every weight, moment and counter, and every loss, bit for bit."""
+    states = state(first, step), state(second, step)
+    assert states[0].keys() == states[1].keys() and len(states[0]) > 100
+    different = [key for key in states[0] if not np.array_equal(states[0][key], states[1][key])]
+    assert different == []
+    assert log(first) == log(second)

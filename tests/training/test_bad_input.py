@@ -1,0 +1,104 @@
+"""What a user can get wrong: one line, a status that is not 0, and nothing left behind."""
+
+import os
+
+import pytest
+from PIL import Image
+from training.processes import TINY, log, make_photos, train
+
+
+@pytest.fixture
+def here(tmp_path):
+    make_photos(tmp_path / "photos", count=2)
+    return tmp_path
+
+
+def refused(*flags, cwd, left=("photos",)):
+    """The message of a command that fails as it should."""
+    result = train(*flags, cwd=cwd, check=False)
+    assert result.returncode not in (0, None), result.stdout
+    assert "Traceback" not in result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("munit_tf.train: ")]
+    assert len(lines) == 1 and result.stderr.splitlines()[-1] == lines[0], result.stderr
+    assert sorted(os.listdir(cwd)) == sorted(left)
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    "flags, parts",
+    [
+        ([], ["--dataset", "--train_a"]),
+        (["--dataset=sumer2winter"], ["sumer2winter", "summer2winter", "trainA"]),
+        (["--dataset=photos", "--gen_dmi=3"], ["gen_dmi", "gen_dim"]),
+        (["--dataset=photos", "--image_size=300"], ["--image_size=300x300", "--resize"]),
+        (
+            ["--dataset=photos", "--resize=66", "--image_size=66"],
+            ["--image_size=66x66", "multiples of 4", "64"],
+        ),
+        (["--dataset=photos", "--image_size=32"], ["--image_size=32x32", "at least 64"]),
+        (["--dataset=photos", *TINY, "--resume=must"], ["no checkpoint", "--resume=must"]),
+        (["--flagfile=none.flags"], ["none.flags"]),
+    ],
+)
+def test_flags(here, flags, parts):
+    message = refused(*flags, cwd=here)
+    assert all(part in message for part in parts), message
+
+
+def test_missing_folder(here):
+    (here / "photos" / "trainB").rename(here / "elsewhere")
+    assert "trainB" in refused("--dataset=photos", *TINY, cwd=here, left=["photos", "elsewhere"])
+
+
+def test_corrupt_image_among_a_hundred_is_named(here):
+    """It is met in the first epoch, in a thread of the pipeline; mended, training goes on."""
+    for i in range(98):
+        Image.new("RGB", (24, 20), (i, 0, 0)).save(here / "photos" / "trainA" / f"x{i:03d}.jpg")
+    broken = here / "photos" / "trainA" / "x050.jpg"
+    broken.write_bytes(broken.read_bytes()[:300])
+    result = train("--dataset=photos", *TINY, "--steps=51", "--output=run", cwd=here, check=False)
+    assert result.returncode == 2
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith("munit_tf.train: ") and str(broken) in line
+    assert "Traceback" not in result.stderr
+    reached = log(here / "run")[-1]["step"]
+    Image.new("RGB", (24, 20)).save(broken)
+    train("--dataset=photos", *TINY, f"--steps={reached + 1}", "--output=run", "--resume=must", cwd=here)
+    assert [row["step"] for row in log(here / "run")] == list(range(1, reached + 2))
+
+
+def test_photo_smaller_than_the_crop_is_named(here):
+    Image.new("RGB", (30, 20)).save(here / "photos" / "testA" / "000.jpg")
+    message = refused("--dataset=photos", *TINY, "--image_size=16x32", cwd=here)
+    assert "testA" in message and "--image_size=16x32" in message
+
+
+def test_used_folder_is_not_touched_with_resume_never(here):
+    (here / "run").mkdir()
+    (here / "run" / "mine.txt").write_text("mine")
+    message = refused(
+        "--dataset=photos", *TINY, "--output=run", "--resume=never", cwd=here, left=["photos", "run"]
+    )
+    assert "--resume=never" in message
+    assert os.listdir(here / "run") == ["mine.txt"]
+
+
+def test_another_option_on_resume_is_named(here):
+    train("--dataset=photos", *TINY, "--steps=1", "--output=run", cwd=here)
+    before = {path: path.stat().st_mtime_ns for path in (here / "run").rglob("*")}
+    message = refused(
+        "--dataset=photos", *TINY, "--steps=2", "--seed=5", "--output=run", cwd=here, left=["photos", "run"]
+    )
+    assert "--seed" in message
+    assert {path: path.stat().st_mtime_ns for path in (here / "run").rglob("*")} == before
+
+
+def test_no_network(here):
+    message = refused("--dataset=summer2winter", f"--data_dir={here / 'data'}", cwd=here)
+    assert "summer2winter" in message and "--dataset=shapes" in message and "trainA" in message
+
+
+def test_perceptual_loss_without_weights(here):
+    """Neither a network nor a file."""
+    message = refused("--dataset=photos", *TINY, "--perceptual_weight=1", "--vgg_weights=no.h5", cwd=here)
+    assert "--vgg_weights" in message
