@@ -99,7 +99,8 @@ def restore(variables, path):
         path: the checkpoint's, as `RunFolder.latest_checkpoint` gives it.
 
     Raises:
-        InputError: where the checkpoint lacks one of them, or has another shape for it.
+        InputError: where the checkpoint lacks one of them, has another shape for it, or has more of
+            the same kind: names and shapes must agree before anything is set.
     """
     shapes = {_unescape(key): tuple(shape) for key, shape in tf.train.list_variables(path)}
     for name, variable in variables.items():
@@ -107,6 +108,10 @@ def restore(variables, path):
             raise InputError(f"checkpoint {path} does not fit the model: it has no {name}")
         if shapes[name] != tuple(variable.shape):
             raise InputError(f"checkpoint {path} does not fit the model: {name} has shape {shapes[name]}")
+    kinds = {name.split("/")[0] for name in variables}
+    for name in shapes.keys() - variables.keys():
+        if name.split("/")[0] in kinds:
+            raise InputError(f"checkpoint {path} does not fit the model: the model has no {name}")
     tf.train.Checkpoint(**variables).restore(path).assert_existing_objects_matched().expect_partial()
 
 

@@ -1,11 +1,9 @@
 """Archives come over real HTTP from a loopback address; whatever goes wrong leaves nothing."""
 
 import gzip
-import http.server
 import io
 import os
 import tarfile
-import threading
 
 import numpy as np
 import pytest
@@ -47,34 +45,6 @@ GOOD_TAR = make_tar(
     links=["edges2shoes/train/link.png"],
 )
 GOOD = gzip.compress(GOOD_TAR)
-
-
-@pytest.fixture
-def serve():
-    """A function that starts a server which sends one body for every path; returns its address."""
-    servers = []
-
-    def start(body, length=None, status=200):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(status)
-                if length != "none":
-                    self.send_header("Content-Length", str(length or len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 def config(tmp_path, mirror, **options):

@@ -1,0 +1,65 @@
+"""Run folders and checkpoints."""
+
+import pytest
+import tensorflow as tf
+from conformance.methods import tiny
+
+import munit_tf
+from munit_tf import runs
+
+
+def save(model, folder):
+    return runs.checkpoint_manager(runs.RunFolder(folder), model, keep=2).save(checkpoint_number=1)
+
+
+def test_checkpoint_is_one_flat_mapping_of_our_names(tmp_path):
+    model = tiny("munit")
+    path = save(model, tmp_path)
+    keys = {key for key, _ in tf.train.list_variables(path)}
+    expected = {name.replace("/", ".S") + "/.ATTRIBUTES/VARIABLE_VALUE" for name in model.named_state()}
+    assert keys - {"_CHECKPOINTABLE_OBJECT_GRAPH", "save_counter/.ATTRIBUTES/VARIABLE_VALUE"} == expected
+    names = set(model.named_state())
+    assert {
+        "step",
+        "generators/a/content_encoder/convs/0/conv/kernel",
+        "generators/b/decoder/res_blocks/0/second/conv/bias",
+        "generators/b/decoder/convs/1/norm/gamma",
+        "discriminators/a/scales/1/0/conv/kernel",
+        "generator_optimizer/m/generators/a/style_encoder/head/kernel",
+        "discriminator_optimizer/updates",
+    } - {name.replace("m/a/", "m/generators/a/") for name in names} == set()
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(num_res_blocks=2), "it has no generators/a/content_encoder/res_blocks/1/"),
+        (dict(gen_dim=8), "has shape"),
+    ],
+)
+def test_checkpoint_of_another_model_is_refused(tmp_path, options, message):
+    path = save(tiny("munit"), tmp_path)
+    with pytest.raises(ValueError, match=message) as caught:
+        runs.restore(tiny("munit", **options).named_state(), path)
+    assert "\n" not in str(caught.value)
+
+
+def test_checkpoint_of_a_larger_model_is_refused(tmp_path):
+    path = save(tiny("munit", num_scales=3), tmp_path)
+    with pytest.raises(ValueError, match="the model has no .*scales/2/"):
+        runs.restore(tiny("munit").named_state(), path)
+
+
+def test_load_says_what_is_no_run(tmp_path):
+    with pytest.raises(ValueError, match="no run.flags"):
+        munit_tf.load(tmp_path)
+    (tmp_path / "run.flags").write_text("--dataset=shapes\n--gen_dim=4\n--dis_dim=4\n")
+    with pytest.raises(ValueError, match="no checkpoint yet"):
+        munit_tf.load(tmp_path)
+
+
+def test_cut_log_drops_later_and_torn_lines(tmp_path):
+    folder = runs.RunFolder(tmp_path)
+    folder.log.write_text('{"step": 1, "x": 0.5}\n{"step": 2, "x": 0.25}\n{"step": 3, "x"')
+    assert folder.cut_log(1) == [{"step": 1, "x": 0.5}]
+    assert folder.log.read_text() == '{"step": 1, "x": 0.5}\n'
