@@ -127,7 +127,7 @@ class Translator(keras.Model):
     def compile(self, **options):
         """Makes both Adams; `options` are keras.Model.compile's, such as `jit_compile`."""
         super().compile(**{"jit_compile": False, **options})
-        self.distribute_reduction_method = "sum"
+        self.distribute_reduction_method = "first"  # Every replica's logs are the mean over all.
         self.discriminator_optimizer = self._make_optimizer(self.discriminators)
         self.generator_optimizer = self._make_optimizer(self.generators)
 
@@ -144,8 +144,8 @@ class Translator(keras.Model):
                 this replica).
 
         Returns:
-            {name: scalar}: every loss term unweighted, and `loss_d`, `loss_g`, their weighted sums; with
-            several replicas this one's share of their mean, which `fit` adds up.
+            {name: scalar}: every loss term unweighted, and `loss_d`, `loss_g`, their weighted sums; means
+            over the global batch.
         """
         missing = {"a", "b", *self.noise} - set(batch)
         if missing:
@@ -155,7 +155,8 @@ class Translator(keras.Model):
         with tf.control_dependencies(list(batch.values())):
             logs = self._update_both(batch)
             self.step.assign_add(1)
-        return {name: value / _num_replicas() for name, value in logs.items()}
+        replica = tf.distribute.get_replica_context()
+        return replica.all_reduce(tf.distribute.ReduceOp.MEAN, logs)
 
     def named_weights(self):
         """{name: tf.Variable} of every weight; the names are the same on every Keras."""
@@ -238,7 +239,7 @@ class Translator(keras.Model):
 
     def _scale(self, optimizer, loss):
         # Gradients are summed over replicas; their sum is that of the mean over the global batch.
-        return compat.scale_loss(optimizer, loss / _num_replicas())
+        return compat.scale_loss(optimizer, loss / tf.distribute.get_strategy().num_replicas_in_sync)
 
     def _update(self, optimizer, tape, loss, networks):
         variables = list(_trainable(networks).values())
@@ -247,10 +248,6 @@ class Translator(keras.Model):
     def _full(self, x):
         """A network's result, out of half precision: the one place that casts."""
         return tf.cast(x, self.result_dtype)
-
-
-def _num_replicas():
-    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def _trainable(networks):
