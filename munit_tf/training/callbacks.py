@@ -105,12 +105,12 @@ class Log(StepCallback):
         speed = (step - last_step) * self._batch_size / elapsed if step > last_step else None
         row = {"step": step, **{name: float(value) for name, value in sorted(logs.items())}}
         row.update(self._probes.measure())
-        row.update(peak_memory_mib=_peak_memory_mib(), **({"images_per_second": speed} if speed else {}))
+        row.update(images_per_second=speed, peak_memory_mib=_peak_memory_mib())
         with open(self._folder.log, "a") as file:
             file.write(json.dumps(row) + "\n")
         with self._writer.as_default(step):
             for name, value in row.items():
-                if name != "step":
+                if name != "step" and value is not None:
                     tf.summary.scalar(name, value)
         self._writer.flush()
         for warning in self._note_diversity(row):

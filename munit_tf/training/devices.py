@@ -8,9 +8,11 @@ from munit_tf.config import InputError
 def set_up():
     """Settings that hold for the whole process; to be called before TensorFlow runs its first operation."""
     if not tf.config.list_physical_devices("GPU"):
-        # With more threads between operations, sums are added in another order from run to run, and
-        # a resumed run is no longer bit for bit the uninterrupted one. On CPUs one is faster, too.
+        # A resumed run is to be the uninterrupted one bit for bit. With more threads between operations
+        # sums are added in another order from run to run, and Grappler rewrites large graphs in an
+        # order that differs from process to process. On CPUs neither makes a step faster.
         tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def make_strategy(name, batch_size):
