@@ -11,6 +11,10 @@ __all__ = ["METHODS", "create", "load"]
 _HOMES = {"METHODS": "munit_tf.models", "create": "munit_tf.models", "load": "munit_tf.runs"}
 
 
+def __dir__():
+    return [*globals(), *_HOMES]
+
+
 def __getattr__(name):
     if name not in _HOMES:
         raise AttributeError(f"module 'munit_tf' has no attribute {name!r}")

@@ -38,6 +38,10 @@ def parse(argv, methods, dataset_names=()):
         if path.exists():
             shipped = path
             values = _parse_values([f"--flagfile={path}"] + rest, methods)
+    if files and values["output"].value and not any(a.lstrip("-").startswith("output") for a in rest):
+        last = pathlib.Path(files[-1].partition("=")[2])
+        if last.name == "run.flags":
+            values["output"].value = str(last.parent)  # The run folder may have been moved.
     dataset = values["dataset"].value
     if dataset and dataset not in dataset_names and os.path.isdir(os.path.expanduser(dataset)):
         values["dataset"].value = os.path.abspath(os.path.expanduser(dataset))
@@ -51,7 +55,8 @@ def read_flagfile(path, methods):
 
 def help_text(usage, methods, datasets):
     """The text of `--help`: `usage`, each flag with its default, {name: description} of data sets."""
-    groups = [(title(cls), _help_rows(cls)) for cls in (DataConfig, TrainConfig)]
+    groups = [(title(cls), list(_help_rows(cls))) for cls in (DataConfig, TrainConfig)]
+    groups[1][1][0] = ("--method", f"one of {', '.join(methods)}", "munit")
     rows = {}
     for name, config_class in methods.items():
         for flag, text, default in _help_rows(config_class):
@@ -87,7 +92,7 @@ class _SizeParser(flags.ArgumentParser):
         except ValueError:
             sides = ()
         if len(sides) not in (1, 2) or min(sides) < 1:
-            raise ValueError(f"is not {self.syntactic_help}")
+            raise ValueError(f"must be {self.syntactic_help}")
         return sides if len(sides) == 2 else sides * 2
 
 
@@ -138,8 +143,8 @@ def _to_options(values, methods):
         for config_class in (DataConfig, TrainConfig)
     )
     if train.output is None:
-        stem = pathlib.Path(data.dataset or data.train_a or "images").stem
-        train = dataclasses.replace(train, output=os.path.abspath(f"runs/{stem}-{method}"))
+        name = pathlib.Path(data.dataset).name if data.dataset else "images"
+        train = dataclasses.replace(train, output=os.path.abspath(f"runs/{name}-{method}"))
     given = {
         field.name: _value(values, field)
         for field in dataclasses.fields(methods[method])
@@ -150,8 +155,11 @@ def _to_options(values, methods):
 
 def _value(values, field):
     value = values[field.name].value
-    is_local_path = field.metadata["path"] and value is not None and "://" not in value
-    return os.path.abspath(os.path.expanduser(value)) if is_local_path else value
+    if not field.metadata["path"] or not value:
+        return value
+    if "://" in value:
+        raise InputError(f"--{field.name}={value}: files must be on this machine")
+    return os.path.abspath(os.path.expanduser(value))
 
 
 def _split_flagfiles(argv):
@@ -164,14 +172,16 @@ def _split_flagfiles(argv):
         if argument in ("--flagfile", "-flagfile"):
             files.append(f"--flagfile={next(arguments, '')}")
         elif argument.startswith(("--flagfile=", "-flagfile=")):
-            files.append(argument)
+            files.append(f"--flagfile={argument.partition('=')[2]}")
         else:
             rest.append(argument)
+    if "--flagfile=" in files:
+        raise InputError("--flagfile needs the name of a file")
     return files, rest
 
 
 def _one_line(error):
-    return " ".join(str(error).split())
+    return " ".join(str(error).removeprefix("ERROR:: ").split())
 
 
 def _help_rows(config_class):

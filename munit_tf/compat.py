@@ -22,9 +22,19 @@ def instance_normalization(epsilon):
     return keras.layers.GroupNormalization(groups=-1, epsilon=epsilon, center=False, scale=False, dtype=dtype)
 
 
+def is_variable(x):
+    """Whether `x` is a variable, TensorFlow's or Keras'."""
+    return isinstance(x, tf.Variable if KERAS_2 else (tf.Variable, keras.Variable))
+
+
 def tf_variable(variable):
-    """The tf.Variable of a Keras variable."""
+    """The tf.Variable of a variable."""
     return variable if isinstance(variable, tf.Variable) else variable.value
+
+
+def full_precision(variable):
+    """A weight's value as it is stored, where inside a layer of half precision it reads as half."""
+    return tf.convert_to_tensor(getattr(variable, "_variable" if KERAS_2 else "_value", variable))
 
 
 def adam_slots(optimizer, variable):
@@ -71,6 +81,16 @@ def scale_loss(optimizer, loss):
 
 def apply_gradients(optimizer, gradients, variables):
     """One step with the gradients of a loss that `scale_loss` has scaled; sums over replicas."""
-    if KERAS_2 and hasattr(optimizer, "get_unscaled_gradients"):
-        gradients = optimizer.get_unscaled_gradients(gradients)
+    if KERAS_2:
+        if hasattr(optimizer, "get_unscaled_gradients"):
+            gradients = optimizer.get_unscaled_gradients(gradients)
+    elif isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        gradients = _infinite_on_all_or_none(gradients)
     optimizer.apply_gradients(zip(gradients, variables))
+
+
+def _infinite_on_all_or_none(gradients):
+    """Makes an overflow on one replica one on all: Keras 3 looks for it before it sums over them."""
+    overflow = tf.add_n([tf.reduce_sum(tf.cast(~tf.math.is_finite(g), tf.float32)) for g in gradients])
+    overflow = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, overflow)
+    return [tf.where(overflow > 0, tf.constant(float("inf"), g.dtype), g) for g in gradients]

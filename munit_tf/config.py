@@ -11,19 +11,39 @@ class InputError(ValueError):
     """Something that the user can mend; a command prints it as one line and ends with status 2."""
 
 
-def option(default, help, *, minimum=None, choices=None, path=False, may_change=False):  # noqa: A002
+def option(
+    default,
+    help,  # noqa: A002
+    *,
+    minimum=None,
+    maximum=None,
+    choices=None,
+    path=False,
+    may_change=False,
+    recorded=True,
+):  # noqa: A002
     """A dataclass field that becomes a flag.
 
     Args:
         default: the value where the flag is not given.
         help: one line for `--help`; units included.
         minimum: least number allowed.
+        maximum: largest number allowed.
         choices: the strings allowed.
         path: a file or folder on this machine; made absolute, so that a run folder stays usable
             from another working directory.
         may_change: a resumed run may be given another value.
+        recorded: whether it stands in `run.flags`.
     """
-    metadata = dict(help=help, minimum=minimum, choices=choices, path=path, may_change=may_change)
+    metadata = dict(
+        help=help,
+        minimum=minimum,
+        maximum=maximum,
+        choices=choices,
+        path=path,
+        may_change=may_change,
+        recorded=recorded,
+    )
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -44,6 +64,24 @@ class Config:
             problem = _problem(value, kinds[field.name], field.metadata)
             if problem:
                 raise InputError(f"--{field.name}={to_text(value)}: {problem}")
+
+
+class MethodConfig(Config):
+    """A method's options.
+
+    Attributes:
+        size_multiple: height and width of images must be multiples of this, in pixels.
+        smallest_size: the least height and width of training images, in pixels.
+    """
+
+    def check_size(self, height, width):
+        """Raises InputError where images of this size, in pixels, cannot be trained on."""
+        multiple, least = self.size_multiple, self.smallest_size
+        if height % multiple or width % multiple or min(height, width) < least:
+            raise InputError(
+                f"--image_size={height}x{width} does not fit the networks: height and width must be "
+                f"multiples of {multiple} and at least {least} with these numbers of layers and scales"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +119,12 @@ class TrainConfig(Config):
     method: str = option("munit", "which method")
     steps: int = option(1_000_000, "train until this step", minimum=1, may_change=True)
     batch_size: int = option(1, "images of each domain in one step, over all replicas", minimum=1)
-    seed: int = option(0, "of the initial weights, the order of images, crops, flips and styles", minimum=0)
+    seed: int = option(
+        0,
+        "of the initial weights, the order of images, crops, flips and styles",
+        minimum=0,
+        maximum=2**32 - 1,
+    )
     output: Optional[str] = option(
         None, "run folder (default: runs/DATASET-METHOD)", path=True, may_change=True
     )
@@ -91,6 +134,7 @@ class TrainConfig(Config):
         "refuse a folder without a checkpoint",
         choices=("auto", "never", "must"),
         may_change=True,
+        recorded=False,
     )
     strategy: str = option(
         "auto",
@@ -130,7 +174,7 @@ class Options:
             lines.append(f"\n# {title(type(config))}")
             for field in dataclasses.fields(config):
                 value = getattr(config, field.name)
-                if value is not None:
+                if value is not None and field.metadata["recorded"]:
                     lines.append(f"--{field.name}={to_text(value)}")
         return "\n".join(lines) + "\n"
 
@@ -170,8 +214,13 @@ def _problem(value, kind, limits):
         value, kind if kind != Optional[str] else str
     ):
         return f"a {type(value).__name__} does not go here"
+    if value == "":
+        return "must not be empty"
     if limits["choices"] and value not in limits["choices"]:
         return f"must be one of {', '.join(limits['choices'])}"
-    if limits["minimum"] is not None and not limits["minimum"] <= value < float("inf"):
-        return f"must be at least {limits['minimum']}"
+    least, most = limits["minimum"], limits["maximum"]
+    if least is not None and not least <= value < float("inf"):
+        return f"must be a number of at least {least}"
+    if most is not None and value > most:
+        return f"must be at most {most}"
     return None

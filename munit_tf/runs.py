@@ -17,9 +17,17 @@ _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mix
 
 
 class RunFolder:
-    """The files of one run. Nothing is written before it is asked for."""
+    """The files of one run. Nothing is written before it is asked for.
+
+    Raises:
+        InputError: the path has signs that TensorFlow cannot restore from.
+    """
 
     def __init__(self, path):
+        if set(str(path)) & set("[]*?"):
+            raise InputError(
+                f"run folder {path}: TensorFlow takes [ ] * ? in a checkpoint's path for patterns"
+            )
         self.path = pathlib.Path(path)
         self.flagfile = self.path / "run.flags"
         self.checkpoints = self.path / "checkpoints"
@@ -42,11 +50,18 @@ class RunFolder:
         return command_line.read_flagfile(self.flagfile, CONFIGS)
 
     def write_options(self, options):
-        """Writes `run.flags`, whole or not at all."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        """Writes `run.flags`, whole or not at all.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
         temporary = self.flagfile.with_suffix(".tmp")
-        temporary.write_text(options.to_flagfile())
-        os.replace(temporary, self.flagfile)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(options.to_flagfile())
+            os.replace(temporary, self.flagfile)
+        except OSError as error:
+            raise InputError(f"--output={self.path} cannot be written: {error.strerror}") from error
 
     def cut_log(self, step):
         """Removes the lines of `log.jsonl` after a step; returns those that stay, as dicts."""

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 import sys
 
 # Before TensorFlow is imported: of its own messages only fatal ones.
@@ -33,6 +34,9 @@ def main(argv):
     except config.InputError as error:
         print(f"munit_tf.train: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("munit_tf.train: interrupted", file=sys.stderr)
+        return 130
 
 
 def _train(options):
@@ -42,13 +46,12 @@ def _train(options):
     received = loop.train(options)
     output = pathlib.Path(os.path.relpath(options.train.output))
     if received:
-        print(
-            f"stopped; to go on: python -m munit_tf.train --flagfile={output / 'run.flags'}",
-            file=sys.stderr,
-        )
+        flagfile = shlex.quote(f"--flagfile={output / 'run.flags'}")
+        print(f"stopped; to go on: python -m munit_tf.train {flagfile}", file=sys.stderr)
         return 128 + received
     print(f"run folder: {output}")
-    for picture in sorted((output / "samples").glob(f"step_{options.train.steps:08d}_a2b.png")):
+    picture = output / "samples" / f"step_{options.train.steps:08d}_a2b.png"
+    if picture.exists():
         print(f"open:       {picture}")
     return 0
 

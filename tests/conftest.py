@@ -27,6 +27,12 @@ def policy():
     keras.mixed_precision.set_global_policy(before)
 
 
+@pytest.fixture(scope="session")
+def mirrored():
+    """Two replicas; one strategy for the process, since the collectives of two get into each other's way."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
 @pytest.fixture
 def serve():
     """A function that starts a server which sends one body for every path; returns its address."""

@@ -54,11 +54,15 @@ def test_image_size(text, size):
     [
         ("--image_size=0", "256 or 192x256"),
         ("--image_size=1x2x3", "256 or 192x256"),
-        ("--batch_size=0", "--batch_size=0: must be at least 1"),
-        ("--learning_rate=-1", "must be at least 0"),
-        ("--learning_rate=nan", "must be at least 0"),
-        ("--learning_rate=inf", "must be at least 0"),
+        ("--batch_size=0", "--batch_size=0: must be a number of at least 1"),
+        ("--learning_rate=-1", "must be a number of at least 0"),
+        ("--learning_rate=nan", "must be a number of at least 0"),
+        ("--learning_rate=inf", "must be a number of at least 0"),
         ("--gan_loss=wgan", "must be one of lsgan, nsgan, hinge"),
+        ("--seed=5000000000", "must be at most 4294967295"),
+        ("--flagfile=", "--flagfile needs the name of a file"),
+        ("--output=", "must not be empty"),
+        ("--train_a=gs://bucket/a", "files must be on this machine"),
         ("--resume=yes", "must be one of auto, never, must"),
         ("--method=pix2pix", "pix2pix"),
         ("--stlye_dim=8", "style_dim"),
@@ -138,8 +142,9 @@ def test_paths_become_absolute(tmp_path, monkeypatch):
     options, _ = parse("--dataset=photos")
     assert options.data.dataset == str(tmp_path / "photos")
     assert options.train.output == str(tmp_path / "runs" / "photos-munit")
-    options, _ = parse("--train_a=a/*.png", "--train_b=gs://bucket/b")
-    assert (options.data.train_a, options.data.train_b) == (str(tmp_path / "a/*.png"), "gs://bucket/b")
+    options, _ = parse("--train_a=a/*.png", "--train_b=b")
+    assert (options.data.train_a, options.data.train_b) == (str(tmp_path / "a/*.png"), str(tmp_path / "b"))
+    assert options.train.output == str(tmp_path / "runs" / "images-munit")
 
 
 def test_what_a_resumed_run_may_change():

@@ -45,8 +45,8 @@ def test_flagfile(path, request):
     narrow = NARROW
     if options.model.perceptual_weight:
         narrow = {**NARROW, "vgg_weights": str(request.getfixturevalue("vgg_weights"))}
+    options.model.check_size(*options.data.image_size)
     model = runs.build_model(dataclasses.replace(options, model=dataclasses.replace(options.model, **narrow)))
-    model.check_size(*options.data.image_size)
     model.compile()
     logs = model.train_step(tiny_batch(model, 1))
     assert all(np.isfinite(value) for value in logs.values())

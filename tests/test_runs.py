@@ -5,7 +5,7 @@ import tensorflow as tf
 from conformance.methods import tiny
 
 import munit_tf
-from munit_tf import runs
+from munit_tf import command_line, runs
 
 
 def save(model, folder):
@@ -63,3 +63,19 @@ def test_cut_log_drops_later_and_torn_lines(tmp_path):
     folder.log.write_text('{"step": 1, "x": 0.5}\n{"step": 2, "x": 0.25}\n{"step": 3, "x"')
     assert folder.cut_log(1) == [{"step": 1, "x": 0.5}]
     assert folder.log.read_text() == '{"step": 1, "x": 0.5}\n'
+
+
+def test_load_needs_no_vgg_weights(tmp_path):
+    """Only training has the perceptual loss."""
+    options, _ = command_line.parse(
+        ["--dataset=x", "--gen_dim=2", "--dis_dim=2", "--perceptual_weight=1", "--vgg_weights=/gone.h5"],
+        runs.CONFIGS,
+    )
+    model = runs.build_model(options)
+    with pytest.raises(ValueError, match="there is no file /gone.h5"):
+        model.compile()
+    folder = runs.RunFolder(tmp_path)
+    folder.write_options(options)
+    checkpoint = tf.train.Checkpoint(step=model.step, **model.named_weights())
+    tf.train.CheckpointManager(checkpoint, str(folder.checkpoints), 1, checkpoint_name="step").save(7)
+    assert munit_tf.load(tmp_path).config.perceptual_weight == 1

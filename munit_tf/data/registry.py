@@ -22,12 +22,10 @@ class Dataset:
     """The images of a data set.
 
     Attributes:
-        name: what it is called in messages and in the names of run folders.
         train: {"a": source, "b": source}.
         test: the same, or {} for a data set without test images of both domains.
     """
 
-    name: str
     train: dict[str, Any]
     test: dict[str, Any]
 
@@ -51,14 +49,6 @@ class Entry:
     load: Callable
 
 
-def dataset_name(config):
-    """The short name of the data set that a DataConfig asks for; opens nothing.
-
-    It is the registry's name, the folder's own, or "images" where folders are given one by one.
-    """
-    return os.path.basename(os.path.abspath(config.dataset)) if config.dataset else "images"
-
-
 def open_dataset(config):
     """The images that a DataConfig asks for, downloaded first if need be.
 
@@ -75,7 +65,6 @@ def open_dataset(config):
     folders = (config.train_a, config.train_b, config.test_a, config.test_b)
     if config.dataset and any(folders):
         raise InputError("give --dataset or --train_a --train_b (--test_a --test_b), not both")
-    name = dataset_name(config)
     if config.dataset in ENTRIES:
         train, test = ENTRIES[config.dataset].load(config.dataset, config)
     elif config.dataset:
@@ -87,7 +76,7 @@ def open_dataset(config):
             "no images: give --dataset=NAME, --dataset=FOLDER, or --train_a=... --train_b=... "
             f"(names: {' '.join(NAMES)})"
         )
-    return Dataset(name, train, test)
+    return Dataset(train, test)
 
 
 def _from_folder(config):

@@ -6,7 +6,7 @@ from typing import Optional
 import keras
 import tensorflow as tf
 
-from munit_tf.config import Config, InputError, option
+from munit_tf.config import InputError, MethodConfig, option
 from munit_tf.losses.adversarial import GAN_LOSSES, discriminator_loss, generator_loss
 from munit_tf.losses.perceptual import domain_invariant_perceptual_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
@@ -15,13 +15,14 @@ from munit_tf.networks import pretrained
 from munit_tf.networks.decoders import AdaINDecoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator, smallest_size
 from munit_tf.networks.encoders import ContentEncoder, StyleEncoder
+from munit_tf.networks.layers import ACTIVATIONS, PADDINGS
 
-_ACTIVATIONS = ("relu", "lrelu", "prelu", "selu", "tanh", "none")
-_PADDINGS = ("reflect", "zero")
+_ACTIVATIONS = (*ACTIVATIONS, "prelu")
+_PADDINGS = tuple(PADDINGS)
 
 
 @dataclasses.dataclass(frozen=True)
-class MUNITConfig(Config):
+class MUNITConfig(MethodConfig):
     """MUNIT's options; the defaults are the paper's."""
 
     style_dim: int = option(8, "length of a style code", minimum=1)
@@ -38,7 +39,7 @@ class MUNITConfig(Config):
     dis_activation: str = option("lrelu", "of the discriminators", choices=_ACTIVATIONS)
     dis_padding: str = option("reflect", "of the discriminators", choices=_PADDINGS)
     gan_loss: str = option("lsgan", "adversarial loss", choices=GAN_LOSSES)
-    gan_weight: float = option(1.0, "weight of the adversarial loss", minimum=0)
+    gan_weight: float = option(1.0, "weight of the adversarial loss", minimum=1e-9)
     recon_x_weight: float = option(10.0, "weight of image reconstruction", minimum=0)
     recon_s_weight: float = option(1.0, "weight of style reconstruction", minimum=0)
     recon_c_weight: float = option(1.0, "weight of content reconstruction", minimum=0)
@@ -61,9 +62,20 @@ class MUNITConfig(Config):
     learning_rate_half_life_steps: int = option(
         100_000, "steps after which the learning rate halves", minimum=1
     )
-    beta_1: float = option(0.5, "Adam's", minimum=0)
-    beta_2: float = option(0.999, "Adam's", minimum=0)
+    beta_1: float = option(0.5, "Adam's", minimum=0, maximum=0.999999)
+    beta_2: float = option(0.999, "Adam's", minimum=0, maximum=0.999999)
     weight_decay: float = option(1e-4, "L2 added to the gradient", minimum=0)
+
+    @property
+    def size_multiple(self):
+        """What the content encoder divides by, in pixels."""
+        return 2**self.num_downsample
+
+    @property
+    def smallest_size(self):
+        """The least height and width of training images, in pixels."""
+        # 16: the style encoder's fourth downsampling needs two pixels.
+        return max(16, 4 * self.size_multiple, smallest_size(self.num_dis_layers, self.num_scales))
 
 
 class AutoEncoder(keras.layers.Layer):
@@ -101,29 +113,19 @@ class MUNIT(Translator):
             )
             for domain in "ab"
         }
-        if config.perceptual_weight:
-            self._vgg_features = _load_vgg16(config.vgg_weights)
+        self._vgg_features = None
         self._build()
+
+    def compile(self, **options):
+        """See Translator.compile; the perceptual loss' VGG-16 is loaded here, since only training has it."""
+        if self.config.perceptual_weight and not self._vgg_features:
+            self._vgg_features = _load_vgg16(self.config.vgg_weights)
+        super().compile(**options)
 
     @property
     def noise(self):
         """A style code for each image: `style_a` for those made in a, `style_b` for those made in b."""
         return {f"style_{domain}": (self.style_dim,) for domain in "ab"}
-
-    @property
-    def size_multiple(self):
-        """What the content encoder divides by, in pixels."""
-        return 2**self.config.num_downsample
-
-    @property
-    def smallest_size(self):
-        """The least height and width of training images, in pixels."""
-        # 16: the style encoder's fourth downsampling needs two pixels.
-        return max(
-            16,
-            4 * self.size_multiple,
-            smallest_size(self.config.num_dis_layers, self.config.num_scales),
-        )
 
     def weight_of_term(self, term):
         """The weight of a loss term in `loss_d` or `loss_g`."""
@@ -136,10 +138,12 @@ class MUNIT(Translator):
 
     def encode_content(self, images, domain):
         """The content code of images [N,H,W,3] of a domain."""
+        self.check_images(images, domain)
         return self._full(self.generators[domain].content_encoder(images))
 
     def encode_style(self, images, domain):
         """The style code [N,style_dim] of images [N,H,W,3] of a domain."""
+        self.check_images(images, domain)
         return self._full(self.generators[domain].style_encoder(images))
 
     def decode(self, content, style, domain):
@@ -188,7 +192,7 @@ class MUNIT(Translator):
             f"recon_s/{target}": mean_absolute_error(fake_style, batch[f"style_{target}"]),
             f"cycle_x/{source}": mean_absolute_error(cycle, images),
         }
-        if self.config.perceptual_weight:
+        if self._vgg_features:
             losses[f"perceptual/{target}"] = domain_invariant_perceptual_loss(
                 self._vgg_features(fake), self._vgg_features(images)
             )

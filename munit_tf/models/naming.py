@@ -1,7 +1,6 @@
 """Names of our own for the variables of a model, the same on every Keras."""
 
 import keras
-import tensorflow as tf
 
 from munit_tf import compat
 
@@ -18,7 +17,7 @@ def named_variables(node, prefix=""):
         children = enumerate(node)
     elif isinstance(node, keras.layers.Layer):
         children = [(name, value) for name, value in vars(node).items() if not name.startswith("_")]
-    elif isinstance(node, (tf.Variable, keras.Variable if hasattr(keras, "Variable") else tf.Variable)):
+    elif compat.is_variable(node):
         return {prefix: compat.tf_variable(node)}
     else:
         return {}

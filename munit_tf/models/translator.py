@@ -7,7 +7,6 @@ import keras
 import tensorflow as tf
 
 from munit_tf import compat
-from munit_tf.config import InputError
 from munit_tf.models.naming import named_variables
 from munit_tf.models.optimizers import Adam
 
@@ -27,7 +26,7 @@ class Translator(keras.Model):
     `discriminator_losses`, `generator_losses` and `translate`.
 
     Attributes:
-        config: the method's frozen options.
+        config: the method's frozen options, a MethodConfig.
         directions: the names of the directions it translates in.
         style_dim: length of a style code; 0: it has none.
         step: int64 tf.Variable, training steps taken.
@@ -53,16 +52,6 @@ class Translator(keras.Model):
         """{name: shape of one image's} of the standard normal noise that a batch must carry."""
         raise NotImplementedError
 
-    @property
-    def size_multiple(self):
-        """Height and width of images must be multiples of this, in pixels."""
-        raise NotImplementedError
-
-    @property
-    def smallest_size(self):
-        """The least height and width of training images, in pixels."""
-        raise NotImplementedError
-
     def weight_of_term(self, term):
         """The weight of a loss term ("recon_x", "adv_g", ...) in `loss_d` or `loss_g`."""
         raise NotImplementedError
@@ -83,7 +72,7 @@ class Translator(keras.Model):
         """Images of one domain as images of the other.
 
         Args:
-            images: [N,H,W,3] in [-1, 1]; H and W multiples of `size_multiple`.
+            images: [N,H,W,3] in [-1, 1]; H and W multiples of `config.size_multiple`.
             direction: "a2b" or "b2a".
             style: [N, style_dim]; drawn from the prior where None.
             seed: of that draw.
@@ -95,13 +84,14 @@ class Translator(keras.Model):
 
     # What all methods share.
 
-    def check_size(self, height, width):
-        """Raises InputError where images of this size, in pixels, cannot be trained on."""
-        multiple, least = self.size_multiple, self.smallest_size
-        if height % multiple or width % multiple or min(height, width) < least:
-            raise InputError(
-                f"--image_size={height}x{width} does not fit the networks: height and width must be "
-                f"multiples of {multiple} and at least {least} with these numbers of layers and scales"
+    def check_images(self, images, domain):
+        """Raises ValueError for another domain than "a" or "b", or a height or width that does not fit."""
+        if domain not in ("a", "b"):
+            raise ValueError(f"domain {domain!r}: must be a or b")
+        multiple = self.config.size_multiple
+        if any(side is not None and side % multiple for side in images.shape[1:3]):
+            raise ValueError(
+                f"images {tuple(images.shape)}: height and width must be multiples of {multiple}"
             )
 
     def prior_style(self, count, seed=0):
@@ -180,7 +170,7 @@ class Translator(keras.Model):
     def _build(self):
         """Makes all weights by running the networks once; to be called last in a constructor."""
         self.built = True
-        size = self.smallest_size
+        size = self.config.smallest_size
         images = tf.zeros([1, size, size, 3], self.result_dtype)
         for name in self.directions:
             direction = DIRECTIONS[name]

@@ -88,7 +88,7 @@ class Conv(keras.layers.Layer):
         Keras' layers overwrite the kernel with the quotient instead, so that the optimiser's weights
         are no longer what it left, and cannot do so in a replica of `tf.distribute`.
         """
-        kernel = tf.convert_to_tensor(compat.tf_variable(self.kernel))
+        kernel = compat.full_precision(self.kernel)
         matrix = tf.reshape(kernel, [-1, self.filters])
         right = tf.linalg.l2_normalize(tf.linalg.matvec(matrix, self.singular_vector))
         left = tf.linalg.l2_normalize(tf.linalg.matvec(matrix, right, transpose_a=True))

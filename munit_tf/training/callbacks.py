@@ -219,4 +219,5 @@ def _peak_memory_mib():
     """Of the GPU, or of the process where there is none."""
     if tf.config.list_logical_devices("GPU"):
         return tf.config.experimental.get_memory_info("GPU:0")["peak"] >> 20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    # In KiB, but on macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> (20 if sys.platform == "darwin" else 10)

@@ -15,6 +15,12 @@ def set_up():
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
+def describe():
+    """The devices that there are, in words."""
+    gpus = len(tf.config.list_logical_devices("GPU"))
+    return f"{gpus} GPU{'s' if gpus > 1 else ''}" if gpus else "the CPU: TensorFlow finds no GPU"
+
+
 def make_strategy(name, batch_size):
     """The tf.distribute strategy that `--strategy` names.
 

@@ -1,5 +1,6 @@
 """One training run, from options to a run folder."""
 
+import shlex
 import shutil
 import sys
 
@@ -10,7 +11,7 @@ from munit_tf import runs
 from munit_tf.config import InputError
 from munit_tf.data import pipeline, registry
 from munit_tf.training import callbacks
-from munit_tf.training.devices import make_strategy
+from munit_tf.training.devices import describe, make_strategy
 from munit_tf.training.probes import Probes
 
 _NUM_PROBE_IMAGES = 16
@@ -32,6 +33,8 @@ def train(options):
     train_options = options.train
     dataset = registry.open_dataset(options.data)
     pipeline.check_sizes(options.data.resize, options.data.image_size)
+    options.model.check_size(*options.data.image_size)
+    print(f"training on {describe()}", file=sys.stderr)
     strategy = make_strategy(train_options.strategy, train_options.batch_size)
     folder = runs.RunFolder(train_options.output)
     checkpoint = _checkpoint_to_resume(folder, options)
@@ -39,12 +42,10 @@ def train(options):
     keras.utils.set_random_seed(train_options.seed)
     with strategy.scope():
         model = runs.build_model(options)
-        model.check_size(*options.data.image_size)
         model.compile(jit_compile=train_options.jit_compile)
         if checkpoint:
             runs.restore(model.named_state(), checkpoint)
-    probes = Probes(model, _probe_images(dataset, options.data), train_options.seed)
-    first_step = int(model.step)
+    first_step = int(model.step.numpy())
     if first_step >= train_options.steps:
         print(
             f"{folder.path} is at step {first_step} already; a larger --steps trains on",
@@ -52,6 +53,8 @@ def train(options):
         )
         return None
 
+    images = _probe_images(dataset, options.data)
+    probes = Probes(model, images, train_options.seed, train_options.batch_size)
     folder.write_options(options)
     earlier = folder.cut_log(first_step)
     if not checkpoint and folder.tensorboard.exists():
@@ -60,7 +63,7 @@ def train(options):
 
 
 def _fit(model, dataset, probes, folder, options, earlier):
-    first_step, train_options = int(model.step), options.train
+    first_step, train_options = int(model.step.numpy()), options.train
     batches = pipeline.training_batches(
         dataset.train,
         resize=options.data.resize,
@@ -96,7 +99,7 @@ def _fit(model, dataset, probes, folder, options, earlier):
             checkpoints.save()  # The images of a step come before it begins: the last one was finished.
             raise
         checkpoints.save()
-    return stop.received
+    return stop.received if int(model.step.numpy()) < train_options.steps else None
 
 
 def _checkpoint_to_resume(folder, options):
@@ -105,15 +108,22 @@ def _checkpoint_to_resume(folder, options):
     checkpoint = folder.latest_checkpoint()
     if resume == "never" and folder.path.exists() and any(folder.path.iterdir()):
         raise InputError(f"{folder.path} is in use already, and --resume=never: choose another --output")
+    if (
+        not checkpoint
+        and folder.path.is_dir()
+        and any(folder.path.iterdir())
+        and not folder.flagfile.exists()
+    ):
+        raise InputError(f"{folder.path} holds other files and no run: choose another --output")
     if resume == "must" and not checkpoint:
         raise InputError(f"{folder.path} has no checkpoint to go on from, and --resume=must")
     if checkpoint:
         changed = options.changed_since(folder.options())
         if changed:
             names = ", ".join(f"--{name}" for name in changed)
+            same = shlex.quote(f"--flagfile={folder.flagfile}")
             raise InputError(
-                f"{folder.path} was begun with another {names}: go on with --flagfile={folder.flagfile}, or "
-                "choose another --output"
+                f"{folder.path} was begun with another {names}: go on with {same}, or choose another --output"
             )
     return checkpoint
 

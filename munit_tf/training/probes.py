@@ -19,16 +19,18 @@ class Probes:
         model: a Translator.
         images: {"a": [N,H,W,3], "b": ...} in [-1, 1]; the first few make the grids.
         seed: of the styles.
+        batch_size: how many images to run at once: no more than training does, for the memory.
     """
 
-    def __init__(self, model, images, seed):
+    def __init__(self, model, images, seed, batch_size):
         self._model = model
         self._images = images
         self._seed = seed
-        self._translate = tf.function(model.translate)
+        self._batch_size = batch_size
+        self._translate = tf.function(model.translate, reduce_retracing=True)
         if model.style_dim:
             self._styles = model.prior_style(_NUM_STYLES, seed).numpy()
-            self._encode_style = tf.function(model.encode_style)
+            self._encode_style = tf.function(model.encode_style, reduce_retracing=True)
 
     def measure(self):
         """How diverse the outputs are, and how far encoded styles are from the prior.
@@ -47,7 +49,7 @@ class Probes:
             inputs = self._images[source][:_NUM_DIVERSITY_IMAGES]
             first, second = (self._with_style(inputs, direction, style) for style in self._styles[:2])
             measures[f"diversity/{target}"] = float(np.mean(np.abs(first - second)))
-            codes = self._encode_style(self._images[target], target).numpy()
+            codes = self._encode(self._images[target], target)
             measures[f"style_mean/{target}"] = float(np.mean(np.abs(codes.mean(axis=0))))
             measures[f"style_std/{target}"] = float(np.mean(codes.std(axis=0)))
         return measures
@@ -66,23 +68,19 @@ class Probes:
         inputs = self._images[source][:_NUM_ROWS]
         columns = {"input": inputs}
         if hasattr(self._model, "decode"):
-            columns["reconstruction"] = self._model.decode(
-                *self._model.encode(inputs, source), source
-            ).numpy()
+            columns["reconstruction"] = self._batched(lambda x: self._reconstruct(x, source), inputs)
         if self._model.style_dim:
             for i, style in enumerate(self._styles):
                 columns[f"style {i + 1}"] = self._with_style(inputs, direction, style)
         else:
-            columns["translation"] = self._translate(inputs, direction).numpy()
+            columns["translation"] = self._batched(lambda x: self._translate(x, direction), inputs)
         return pictures.grid([list(row) for row in zip(*columns.values())], list(columns))
 
     def _guided_grid(self, direction):
         source, target = DIRECTIONS[direction]
-        inputs, references = (
-            self._images[source][:_NUM_ROWS],
-            self._images[target][:_NUM_REFERENCES],
-        )
-        codes = self._encode_style(references, target).numpy()
+        inputs = self._images[source][:_NUM_ROWS]
+        references = self._images[target][:_NUM_REFERENCES]
+        codes = self._encode(references, target)
         columns = [self._with_style(inputs, direction, code) for code in codes]
         rows = [
             [None, *references],
@@ -92,6 +90,19 @@ class Probes:
 
     def _with_style(self, inputs, direction, style):
         """`inputs` translated, all with the one style code [style_dim]."""
-        return self._translate(
-            inputs, direction, style=np.repeat(style[np.newaxis], len(inputs), axis=0)
-        ).numpy()
+
+        def translate(images):
+            return self._translate(images, direction, style=np.repeat(style[np.newaxis], len(images), axis=0))
+
+        return self._batched(translate, inputs)
+
+    def _encode(self, images, domain):
+        return self._batched(lambda x: self._encode_style(x, domain), images)
+
+    def _reconstruct(self, images, domain):
+        return self._model.decode(*self._model.encode(images, domain), domain)
+
+    def _batched(self, function, images):
+        """function(images) as a numpy array, `batch_size` images at a time."""
+        starts = range(0, len(images), self._batch_size)
+        return np.concatenate([function(images[i : i + self._batch_size]).numpy() for i in starts])

@@ -28,7 +28,7 @@ def tiny(method, **options):
 def tiny_batch(model, count, seed=0):
     """A batch of `count` images and their noise."""
     rng = np.random.default_rng(seed)
-    size = max(16, model.smallest_size)
+    size = max(16, model.config.smallest_size)
     images = {domain: rng.uniform(-1, 1, (count, size, size, 3)) for domain in "ab"}
     noise = {name: rng.standard_normal((count, *shape)) for name, shape in model.noise.items()}
     return {name: value.astype("float32") for name, value in {**images, **noise}.items()}

@@ -52,7 +52,6 @@ def test_every_entry_says_what_it_is():
 
 def test_shapes():
     dataset = open_(dataset="shapes", resize=32)
-    assert dataset.name == "shapes"
     assert {domain: len(source) for domain, source in dataset.train.items()} == {"a": 2000, "b": 2000}
     assert len(dataset.test["a"]) == 100
     assert dataset.train["a"][0].size == (32, 32)
@@ -70,7 +69,6 @@ def test_folder_with_test_images(tmp_path):
         testB=["5.png", "6.png"],
     )
     dataset = open_(dataset=folder)
-    assert dataset.name == "mine"
     assert [len(split[d]) for split in (dataset.train, dataset.test) for d in "ab"] == [2, 1, 1, 2]
     assert dataset.test["b"].name(1) == f"{folder}/testB/6.png"
 
@@ -101,7 +99,6 @@ def test_folders_one_by_one(tmp_path):
     (tmp_path / "dogs.txt").write_text("dogs/1.png\nmore/1.png\ndogs/1.png\n")
     train = dict(train_a=f"{tmp_path}/cats/*.png", train_b=f"{tmp_path}/dogs.txt")
     dataset = open_(**train)
-    assert dataset.name == "images"
     assert (len(dataset.train["a"]), len(dataset.train["b"]), dataset.test) == (1, 3, {})
     dataset = open_(**train, test_a=f"{tmp_path}/more", test_b=f"{tmp_path}/cats")
     assert (len(dataset.test["a"]), len(dataset.test["b"])) == (1, 2)
@@ -175,6 +172,5 @@ def test_shared_photos_if_they_are_there():
         dataset = open_(dataset=folder)
     except InputError as error:
         pytest.skip(f"no photos to try: {error}")
-    assert dataset.name == "summer2winter"
     image = np.asarray(dataset.train["a"][0])
     assert image.shape == (256, 256, 3) and image.std() > 10

@@ -37,9 +37,11 @@ def test_prior_is_standard_normal_and_pinned():
     "options, error, message",
     [
         (dict(stile_dim=8), TypeError, "stile_dim"),
-        (dict(style_dim=0), ValueError, "--style_dim=0: must be at least 1"),
+        (dict(style_dim=0), ValueError, "--style_dim=0: must be a number of at least 1"),
         (dict(style_dim="8"), ValueError, "a str does not go here"),
         (dict(gan_loss="wgan"), ValueError, "must be one of lsgan, nsgan, hinge"),
+        (dict(gan_weight=0), ValueError, "--gan_weight=0: must be a number of at least"),
+        (dict(beta_2=1.0), ValueError, "--beta_2=1.0: must be at most"),
     ],
 )
 def test_create_names_the_wrong_option(options, error, message):
@@ -54,6 +56,10 @@ def test_unknown_method_direction_and_batch():
     batch = tiny_batch(model, 1)
     with pytest.raises(ValueError, match="a2b, b2a"):
         model.translate(batch["a"], "a2c")
+    with pytest.raises(ValueError, match="must be a or b"):
+        model.encode(batch["a"], "c")
+    with pytest.raises(ValueError, match="multiples of 4"):
+        model.translate(batch["a"][:, 1:], "a2b")
     del batch["style_b"]
     with pytest.raises(ValueError, match="lacks .'style_b'."):
         model.train_step(batch)
@@ -109,12 +115,12 @@ def test_options_train(options):
 
 def test_smallest_size_is_enough_and_one_below_is_not():
     model = munit_tf.create("munit", gen_dim=2, dis_dim=2, num_res_blocks=1)
-    assert (model.smallest_size, model.size_multiple) == (64, 4)
-    model.check_size(64, 68)
+    assert (model.config.smallest_size, model.config.size_multiple) == (64, 4)
+    model.config.check_size(64, 68)
     with pytest.raises(ValueError, match="multiples of 4 and at least 64"):
-        model.check_size(60, 64)
+        model.config.check_size(60, 64)
     with pytest.raises(ValueError, match="multiples of 4"):
-        model.check_size(66, 64)
+        model.config.check_size(66, 64)
     assert [tuple(x.shape[1:3]) for x in model.discriminate(tf.zeros([1, 64, 64, 3]), "a")] == [
         (4, 4),
         (2, 2),

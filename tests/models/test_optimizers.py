@@ -60,16 +60,15 @@ def test_weight_decay_is_in_the_gradient():
     assert float(variable) == pytest.approx(2 - 0.1, rel=1e-4)
 
 
-def test_weight_decay_counts_once_on_two_replicas():
+def test_weight_decay_counts_once_on_two_replicas(mirrored):
     """Gradients are summed over replicas, the L2 is not: -2e-4 from the losses and 2e-4 from the weight."""
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
+    with mirrored.scope():
         variable = weight(2.0)
         optimizer = adam(variable, weight_decay=1e-4)
 
     @tf.function
     def step():
-        strategy.run(lambda: optimizer.apply_gradients([(tf.constant(-1e-4, tf.float64), variable)]))
+        mirrored.run(lambda: optimizer.apply_gradients([(tf.constant(-1e-4, tf.float64), variable)]))
 
     step()
     assert variable.numpy() == pytest.approx(2.0, abs=1e-6)
@@ -95,3 +94,20 @@ def test_loss_scaling_skips_steps_that_overflow():
     assert float(state["loss_scale"]) == scale / 2
     compat.apply_gradients(optimizer, [compat.scale_loss(optimizer, tf.constant(3.0))], [variable])
     assert float(variable) == pytest.approx(0.9, abs=0.01)
+
+
+def test_overflow_on_one_replica_is_a_skipped_step_on_all(mirrored):
+    with mirrored.scope():
+        variable = weight(1.0, "float32")
+        optimizer = compat.with_loss_scaling(adam(variable))
+        optimizer.build([variable])
+    gradients = mirrored.experimental_distribute_values_from_function(
+        lambda context: tf.constant(np.inf if context.replica_id_in_sync_group else 1.0)
+    )
+
+    @tf.function
+    def step():
+        mirrored.run(lambda g: compat.apply_gradients(optimizer, [g], [variable]), args=(gradients,))
+
+    step()
+    assert variable.numpy() == 1.0

@@ -38,6 +38,14 @@ def refused(*flags, cwd, left=("photos",)):
         (["--dataset=photos", "--image_size=32"], ["--image_size=32x32", "at least 64"]),
         (["--dataset=photos", *TINY, "--resume=must"], ["no checkpoint", "--resume=must"]),
         (["--flagfile=none.flags"], ["none.flags"]),
+        (["--dataset=photos", *TINY, "--flagfile"], ["--flagfile needs the name of a file"]),
+        (["--dataset=photos", *TINY, "--output=gs://bucket/run"], ["gs://bucket/run", "this machine"]),
+        (
+            ["--dataset=photos", *TINY, "--output=photos/trainA/000.jpg/run"],
+            ["--output", "cannot be written"],
+        ),
+        (["--dataset=photos", *TINY, "--output=run[1]"], ["run[1]", "[ ] * ?"]),
+        (["--dataset=photos", *TINY, "--output=photos"], ["photos holds other files and no run"]),
     ],
 )
 def test_flags(here, flags, parts):

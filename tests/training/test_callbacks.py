@@ -54,7 +54,7 @@ def test_log_rows_are_json(tmp_path):
 def test_measures_are_what_they_say():
     model = tiny("munit")
     images = tiny_batch(model, 5)
-    measures = Probes(model, images, seed=0).measure()
+    measures = Probes(model, images, seed=0, batch_size=2).measure()
     first, second = model.prior_style(8, 0).numpy()[:2]
     pair = [
         model.translate(images["a"][:4], "a2b", style=np.tile(s, (4, 1))).numpy() for s in (first, second)

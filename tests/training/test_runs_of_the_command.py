@@ -125,6 +125,24 @@ def test_signals_finish_the_step_and_write_a_checkpoint(folder, number):
     assert int(state(output, last)["step/.ATTRIBUTES/VARIABLE_VALUE"]) == last
 
 
+def test_mirrored_strategy_and_a_folder_with_odd_signs(folder):
+    """It trains, resumes and loads; a space and an umlaut in the path are but letters."""
+    flags = ["--dataset=photos", *TINY, "--strategy=mirrored", "--output=süß 1"]
+    train(*flags, "--steps=1", cwd=folder)
+    train(*flags, "--steps=2", "--resume=must", cwd=folder)
+    assert [row["step"] for row in log(folder / "süß 1")] == [1, 2]
+    assert int(munit_tf.load(folder / "süß 1").step) == 2
+
+
+def test_moved_run_folder_goes_on_where_it_is(folder):
+    """And `--resume=never`, which began it, does not stand in the way."""
+    train("--dataset=photos", *TINY, "--steps=1", "--output=old", "--resume=never", cwd=folder)
+    (folder / "old").rename(folder / "new")
+    train("--flagfile=new/run.flags", "--steps=2", cwd=folder)
+    assert [row["step"] for row in log(folder / "new")] == [1, 2]
+    assert not (folder / "old").exists()
+
+
 def test_grids_show_photos_upright_unstretched_and_in_their_colours(folder, tmp_path):
     """The first column of a grid is the test image: here red above blue, twice as wide as high."""
     photo = Image.new("RGB", (40, 20), (200, 30, 30))
