@@ -13,7 +13,7 @@ class InputError(ValueError):
 
 def option(
     default,
-    help,  # noqa: A002
+    help,
     *,
     minimum=None,
     maximum=None,
@@ -21,7 +21,7 @@ def option(
     path=False,
     may_change=False,
     recorded=True,
-):  # noqa: A002
+):
     """A dataclass field that becomes a flag.
 
     Args:
