@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-import textwrap
+import sys
 import typing
 
 from absl import flags
 
-from munit_tf.config import DataConfig, InputError, Options, TrainConfig, title, to_text
+from munit_tf.config import DataConfig, InputError, Options, TrainConfig, without_none
+from munit_tf.help_pages import command_help
 
 SHIPPED_FLAGS = pathlib.Path(__file__).resolve().parent.parent / "flags"
 
@@ -53,31 +54,54 @@ def read_flagfile(path, methods):
     return _to_options(_parse_values([f"--flagfile={path}"], methods), methods)
 
 
-def help_text(usage, methods, datasets):
-    """The text of `--help`: `usage`, each flag with its default, {name: description} of data sets."""
-    groups = [(title(cls), list(_help_rows(cls))) for cls in (DataConfig, TrainConfig)]
-    groups[1][1][0] = ("--method", f"one of {', '.join(methods)}", "munit")
-    rows = {}
-    for name, config_class in methods.items():
-        for flag, text, default in _help_rows(config_class):
-            rows.setdefault(flag, (text, {}))[1][name] = default
-    method_rows = []
-    for flag, (text, defaults) in rows.items():
-        listed = ", ".join(f"{name} {default}" for name, default in defaults.items() if default)
-        method_rows.append((flag, text, listed))
-    groups.append(("The method's own (default by method)", method_rows))
-    lines = [usage]
-    for heading, group in groups:
-        lines.append(f"\n{heading}")
-        for flag, text, default in group:
-            text = f"{text} [{default}]" if default else text
-            lines += _two_columns(flag, text)
-    lines.append("\nOther")
-    lines += _two_columns("--flagfile", "file with one flag a line; a flag outside it wins")
-    lines.append("\nData sets")
-    for name, description in datasets.items():
-        lines += _two_columns(name, description)
-    return "\n".join(lines)
+def run(program, job):
+    """Calls `job` as a command: its status, or 2 and one line for an InputError, 130 for Ctrl-C."""
+    try:
+        return job() or 0
+    except InputError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted", file=sys.stderr)
+        return 130
+
+
+def run_command(program, usage, config_class, job, argv):
+    """A whole command whose flags are one dataclass' fields.
+
+    Args:
+        program: its name in messages, such as "munit_tf.translate".
+        usage: the text above the flags in `--help`.
+        config_class: a Config.
+        job: called with the config; what it returns is the exit status, None for 0.
+        argv: list of str, the arguments after the program's name.
+
+    Returns:
+        The exit status.
+    """
+    if wants_help(argv):
+        print(command_help(usage, config_class))
+        return 0
+    return run(program, lambda: job(parse_command(argv, config_class)))
+
+
+def wants_help(argv):
+    """Whether a command line asks for help."""
+    return bool({"--help", "-h", "-help", "--helpfull"} & set(argv))
+
+
+def parse_command(argv, config_class):
+    """The config that a command line gives, where all flags are one dataclass' fields.
+
+    Raises:
+        InputError: on an unknown flag, a value out of range, or a required flag that is missing.
+    """
+    values = flags.FlagValues()
+    for field in dataclasses.fields(config_class):
+        _define(values, field, config_class, field.default)
+    files, rest = _split_flagfiles(argv)
+    _parse_into(values, files + rest)
+    return _make(config_class, values)
 
 
 class _SizeParser(flags.ArgumentParser):
@@ -98,14 +122,21 @@ class _SizeParser(flags.ArgumentParser):
 
 def _define(values, field, config_class, default):
     """Defines one flag; the config class checks its limits."""
-    kind = typing.get_type_hints(config_class)[field.name]
+    kind = without_none(typing.get_type_hints(config_class)[field.name])
+    if kind == tuple[str, ...] and default is not None:
+        default = list(default)
     common = dict(name=field.name, default=default, help=field.metadata["help"], flag_values=values)
     if kind is tuple:
         flags.DEFINE(_SizeParser(), **common)
     else:
-        {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float}.get(
-            kind, flags.DEFINE_string
-        )(**common)
+        define = {
+            bool: flags.DEFINE_bool,
+            int: flags.DEFINE_integer,
+            float: flags.DEFINE_float,
+            str: flags.DEFINE_string,
+            tuple[str, ...]: flags.DEFINE_list,
+        }[kind]
+        define(**common)
 
 
 def _parse_values(argv, methods):
@@ -120,6 +151,11 @@ def _parse_values(argv, methods):
         for field in dataclasses.fields(config_class):
             if field.name not in values:
                 _define(values, field, config_class, None)
+    _parse_into(values, argv)
+    return values
+
+
+def _parse_into(values, argv):
     try:
         extra = values(["munit_tf"] + list(argv))[1:]
     except flags.Error as error:
@@ -128,7 +164,6 @@ def _parse_values(argv, methods):
         raise InputError(
             f"unexpected argument {extra[0]!r}: flags are written --name=value (--help lists them)"
         )
-    return values
 
 
 def _to_options(values, methods):
@@ -138,10 +173,7 @@ def _to_options(values, methods):
         for field in dataclasses.fields(config_class):
             if field.name not in own and values[field.name].value is not None:
                 raise InputError(f"--{field.name} is not a flag of --method={method}; {other} has it")
-    data, train = (
-        config_class(**{field.name: _value(values, field) for field in dataclasses.fields(config_class)})
-        for config_class in (DataConfig, TrainConfig)
-    )
+    data, train = (_make(config_class, values) for config_class in (DataConfig, TrainConfig))
     if train.output is None:
         name = pathlib.Path(data.dataset).name if data.dataset else "images"
         train = dataclasses.replace(train, output=os.path.abspath(f"runs/{name}-{method}"))
@@ -153,8 +185,14 @@ def _to_options(values, methods):
     return Options(data=data, train=train, model=methods[method](**given))
 
 
+def _make(config_class, values):
+    return config_class(**{field.name: _value(values, field) for field in dataclasses.fields(config_class)})
+
+
 def _value(values, field):
     value = values[field.name].value
+    if isinstance(value, list):
+        return tuple(value)
     if not field.metadata["path"] or not value:
         return value
     if "://" in value:
@@ -182,20 +220,3 @@ def _split_flagfiles(argv):
 
 def _one_line(error):
     return " ".join(str(error).removeprefix("ERROR:: ").split())
-
-
-def _help_rows(config_class):
-    for field in dataclasses.fields(config_class):
-        text = field.metadata["help"]
-        if field.metadata["choices"] and not all(choice in text for choice in field.metadata["choices"]):
-            text = f"{text}: {', '.join(field.metadata['choices'])}"
-        yield f"--{field.name}", text, "" if field.default is None else to_text(field.default)
-
-
-def _two_columns(flag, text):
-    indent = " " * 32
-    body = textwrap.wrap(text, 68) or [""]
-    lines = [indent + line for line in body]
-    if len(flag) > 28:
-        return [f"  {flag}", *lines]
-    return [f"  {flag:<30}{body[0]}", *lines[1:]]

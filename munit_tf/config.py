@@ -19,6 +19,7 @@ def option(
     maximum=None,
     choices=None,
     path=False,
+    required=False,
     may_change=False,
     recorded=True,
 ):
@@ -32,6 +33,7 @@ def option(
         choices: the strings allowed.
         path: a file or folder on this machine; made absolute, so that a run folder stays usable
             from another working directory.
+        required: the flag must be given; the default is None then.
         may_change: a resumed run may be given another value.
         recorded: whether it stands in `run.flags`.
     """
@@ -41,6 +43,7 @@ def option(
         maximum=maximum,
         choices=choices,
         path=path,
+        required=required,
         may_change=may_change,
         recorded=recorded,
     )
@@ -59,9 +62,11 @@ class Config:
         kinds = typing.get_type_hints(type(self))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            if value is None and field.metadata["required"]:
+                raise InputError(f"--{field.name} is missing: {field.metadata['help']}")
             if value is None and field.default is None:
                 continue
-            problem = _problem(value, kinds[field.name], field.metadata)
+            problem = _problem(value, without_none(kinds[field.name]), field.metadata)
             if problem:
                 raise InputError(f"--{field.name}={to_text(value)}: {problem}")
 
@@ -71,6 +76,7 @@ class MethodConfig(Config):
 
     Attributes:
         size_multiple: height and width of images must be multiples of this, in pixels.
+        smallest_input: the least height and width of images to translate or encode, in pixels.
         smallest_size: the least height and width of training images, in pixels.
     """
 
@@ -199,8 +205,14 @@ def title(config_class):
 def to_text(value):
     """An option's value as a flag has it."""
     if isinstance(value, tuple):
-        return "x".join(str(side) for side in value)
+        return ("," if value and isinstance(value[0], str) else "x").join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def without_none(kind):
+    """Optional[X] -> X; any other type as it is."""
+    kinds = [each for each in typing.get_args(kind) if each is not type(None)]
+    return kinds[0] if typing.get_origin(kind) is typing.Union else kind
 
 
 def _problem(value, kind, limits):
@@ -208,10 +220,12 @@ def _problem(value, kind, limits):
     if kind is tuple:
         fits = isinstance(value, tuple) and len(value) == 2 and all(type(x) is int and x > 0 for x in value)
         return None if fits else "must be a height and a width in pixels"
-    if kind is float:
-        kind = (int, float)
+    if kind == tuple[str, ...]:
+        if not isinstance(value, tuple) or not value:
+            return "must not be empty"
+        return next(filter(None, (_problem(each, str, limits) for each in value)), None)
     if isinstance(value, bool) != (kind is bool) or not isinstance(
-        value, kind if kind != Optional[str] else str
+        value, (int, float) if kind is float else kind
     ):
         return f"a {type(value).__name__} does not go here"
     if value == "":

@@ -19,24 +19,21 @@ In an interrupted run folder the same command goes on where it stopped."""
 
 def main(argv):
     """Runs the command; returns its exit status."""
-    from munit_tf import command_line, config
+    from munit_tf import command_line, help_pages
     from munit_tf.data import registry
     from munit_tf.runs import CONFIGS
 
-    if {"--help", "-h", "-help", "--helpfull"} & set(argv):
-        print(command_line.help_text(USAGE, CONFIGS, registry.descriptions()))
+    if command_line.wants_help(argv):
+        print(help_pages.train_help(USAGE, CONFIGS, registry.descriptions()))
         return 0
-    try:
+
+    def train():
         options, shipped = command_line.parse(argv, CONFIGS, registry.NAMES)
         if shipped:
             print(f"using {os.path.relpath(shipped)}", file=sys.stderr)
         return _train(options)
-    except config.InputError as error:
-        print(f"munit_tf.train: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("munit_tf.train: interrupted", file=sys.stderr)
-        return 130
+
+    return command_line.run("munit_tf.train", train)
 
 
 def _train(options):

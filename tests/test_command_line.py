@@ -1,10 +1,11 @@
 """Flags, flagfiles and the options made from them."""
 
 import dataclasses
+from typing import Optional
 
 import pytest
 
-from munit_tf import command_line
+from munit_tf import command_line, help_pages
 from munit_tf.config import Config, InputError, option
 from munit_tf.models.munit import MUNITConfig
 
@@ -158,10 +159,62 @@ def test_what_a_resumed_run_may_change():
 
 
 def test_help_names_every_flag_once_with_its_default():
-    text = command_line.help_text("usage", METHODS, {"shapes": "outlines and fillings"})
+    text = help_pages.train_help("usage", METHODS, {"shapes": "outlines and fillings"})
     for config_class in METHODS.values():
         for field in dataclasses.fields(config_class):
             assert text.count(f"  --{field.name}") == 1 + (field.name == "learning_rate"), field.name
     assert "[munit 64, other 32]" in text
     assert "outlines and fillings" in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Command(Config):
+    """A command's options."""
+
+    run: Optional[str] = option(None, "the run folder", required=True)
+    formats: tuple[str, ...] = option(("one",), "what to write", choices=("one", "two"))
+    count: Optional[int] = option(None, "how many", minimum=1)
+
+
+def test_a_command_of_one_dataclass():
+    config = command_line.parse_command(["--run=r", "--formats=two,one", "--count=3"], Command)
+    assert config == Command(run="r", formats=("two", "one"), count=3)
+    assert command_line.parse_command(["--run=r"], Command) == Command(run="r")
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        ([], "--run is missing: the run folder"),
+        (["--run=r", "--formats=two,three"], "--formats=two,three: must be one of one, two"),
+        (["--run=r", "--formats="], "--formats=: must not be empty"),
+        (["--run=r", "--count=0"], "--count=0: must be a number of at least 1"),
+        (
+            ["--run=r", "--cuont=1"],
+            "Unknown command line flag 'cuont'. Did you mean: count ? (--help lists the flags)",
+        ),
+    ],
+)
+def test_a_command_says_what_is_wrong(argv, message, capsys):
+    status = command_line.run_command("a.command", "usage", Command, lambda config: None, argv)
+    assert status == 2
+    assert capsys.readouterr().err == f"a.command: {message}\n"
+
+
+def test_a_command_returns_its_jobs_status_and_prints_help(capsys):
+    assert command_line.run_command("x", "usage", Command, lambda config: None, ["--run=r"]) == 0
+    assert command_line.run_command("x", "usage", Command, lambda config: 3, ["--run=r"]) == 3
+    assert command_line.run_command("x", "usage of x", Command, lambda config: 3, ["--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage of x\n\nA command's options\n")
+    assert "--run                         the run folder (required)\n" in text
+    assert "--formats                     what to write: one, two [one]\n" in text
+
+
+def test_ctrl_c_is_one_line(capsys):
+    def job(config):
+        raise KeyboardInterrupt
+
+    assert command_line.run_command("x", "usage", Command, job, ["--run=r"]) == 130
+    assert capsys.readouterr().err == "x: interrupted\n"

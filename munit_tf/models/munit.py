@@ -72,10 +72,16 @@ class MUNITConfig(MethodConfig):
         return 2**self.num_downsample
 
     @property
+    def smallest_input(self):
+        """The least height and width that encoders and decoder take, in pixels."""
+        # 16: the style encoder's fourth downsampling needs two pixels, as do the residual blocks.
+        return max(16, 2 * self.size_multiple)
+
+    @property
     def smallest_size(self):
         """The least height and width of training images, in pixels."""
-        # 16: the style encoder's fourth downsampling needs two pixels.
-        return max(16, 4 * self.size_multiple, smallest_size(self.num_dis_layers, self.num_scales))
+        discriminators = smallest_size(self.num_dis_layers, self.num_scales)
+        return max(self.smallest_input, 4 * self.size_multiple, discriminators)
 
 
 class AutoEncoder(keras.layers.Layer):
@@ -163,6 +169,18 @@ class MUNIT(Translator):
         if style is None:
             style = self.prior_style(tf.shape(images)[0], seed)
         return self.decode(self.encode_content(images, source), style, target)
+
+    def signatures(self):
+        """See Translator.signatures; and `encode_a`, `encode_b`."""
+        images = {"images": [None, None, None, 3]}
+        encode = {
+            f"encode_{domain}": (
+                lambda images, domain=domain: dict(zip(("content", "style"), self.encode(images, domain))),
+                images,
+            )
+            for domain in "ab"
+        }
+        return {**super().signatures(), **encode}
 
     def generate(self, source, target, batch):
         """The content c of the source's images, and the fakes G_target(c, style drawn from the prior)."""

@@ -84,6 +84,32 @@ class Translator(keras.Model):
 
     # What all methods share.
 
+    def signatures(self):
+        """What the method does to tensors, for export.
+
+        Returns:
+            {name: (function of tensors by keyword, which returns {name: tensor}; {input: shape})}:
+            `translate_a2b` (images, style -> images), `guided_a2b` (images, style_images -> images), and the
+            same for b2a; without `style` and `guided_*` where the method has no style.
+        """
+        image_shape, found = [None, None, None, 3], {}
+        for name in self.directions:
+            target = DIRECTIONS[name].target
+
+            def translate(images, style=None, name=name):
+                return {"images": self.translate(images, name, style=style)}
+
+            def guided(images, style_images, name=name, target=target):
+                style = self.encode_style(style_images, target)
+                return {"images": self.translate(images, name, style=style)}
+
+            shapes = {"images": image_shape}
+            if self.style_dim:
+                found[f"guided_{name}"] = guided, {**shapes, "style_images": image_shape}
+                shapes["style"] = [None, self.style_dim]
+            found[f"translate_{name}"] = translate, shapes
+        return found
+
     def check_images(self, images, domain):
         """Raises ValueError for another domain than "a" or "b", or a height or width that does not fit."""
         if domain not in ("a", "b"):
