@@ -10,28 +10,36 @@ import typing
 
 from absl import flags
 
-from munit_tf.config import DataConfig, InputError, Options, TrainConfig, without_none
+from munit_tf.config import DataConfig, InputError, Options, TrainConfig, to_text, without_none
 from munit_tf.help_pages import command_help
 
 SHIPPED_FLAGS = pathlib.Path(__file__).resolve().parent.parent / "flags"
 
 
-def parse(argv, methods, dataset_names=()):
+def parse(argv, methods, dataset_names=(), known=()):
     """The options that a command line gives.
 
     Args:
         argv: list of str, the arguments after the program's name.
         methods: {name of a method: its config class}.
         dataset_names: data sets whose flagfile in `flags/` applies where `argv` names no flagfile.
+        known: {name: value} of options of the method that trained weights have settled; a shipped
+            flagfile does not change them.
 
     Returns:
         (Options, path of the shipped flagfile that was applied, or None).
 
     Raises:
-        InputError: on an unknown flag, a value out of range, or a flag of another method.
+        InputError: on an unknown flag, a value out of range, a flag of another method, or one that
+            differs from what is known.
     """
     files, rest = _split_flagfiles(argv)
     values = _parse_values(files + rest, methods)
+    known = dict(known)
+    for name, value in known.items():
+        if values[name].value not in (None, value):
+            given = to_text(values[name].value)
+            raise InputError(f"--{name}={given} does not fit: the weights have {name} {to_text(value)}")
     shipped = None
     if not files and values["dataset"].value in dataset_names:
         prefix = "" if values["method"].value == "munit" else values["method"].value + "_"
@@ -39,6 +47,8 @@ def parse(argv, methods, dataset_names=()):
         if path.exists():
             shipped = path
             values = _parse_values([f"--flagfile={path}"] + rest, methods)
+    for name, value in known.items():
+        values[name].value = value
     if files and values["output"].value and not any(a.lstrip("-").startswith("output") for a in rest):
         last = pathlib.Path(files[-1].partition("=")[2])
         if last.name == "run.flags":
@@ -96,12 +106,26 @@ def parse_command(argv, config_class):
     Raises:
         InputError: on an unknown flag, a value out of range, or a required flag that is missing.
     """
-    values = flags.FlagValues()
-    for field in dataclasses.fields(config_class):
-        _define(values, field, config_class, field.default)
+    values = _define_all(config_class)
     files, rest = _split_flagfiles(argv)
     _parse_into(values, files + rest)
     return _make(config_class, values)
+
+
+def parse_some(argv, config_class):
+    """(the config that some flags of a command line give, the other arguments in their order).
+
+    Raises:
+        InputError: on a value out of range, or a required flag that is missing.
+    """
+    values = _define_all(config_class)
+    values.set_gnu_getopt(True)  # Flags may follow an argument that is none of these flags.
+    files, rest = _split_flagfiles(argv)
+    try:
+        others = values(["munit_tf"] + rest, known_only=True)[1:]
+    except flags.Error as error:
+        raise InputError(f"{_one_line(error)} (--help lists the flags)") from None
+    return _make(config_class, values), files + others
 
 
 class _SizeParser(flags.ArgumentParser):
@@ -118,6 +142,13 @@ class _SizeParser(flags.ArgumentParser):
         if len(sides) not in (1, 2) or min(sides) < 1:
             raise ValueError(f"must be {self.syntactic_help}")
         return sides if len(sides) == 2 else sides * 2
+
+
+def _define_all(config_class):
+    values = flags.FlagValues()
+    for field in dataclasses.fields(config_class):
+        _define(values, field, config_class, field.default)
+    return values
 
 
 def _define(values, field, config_class, default):

@@ -17,16 +17,17 @@ def command_help(usage, config_class):
     return "\n".join(lines)
 
 
-def train_help(usage, methods, datasets):
-    """The text of `train --help`.
+def train_help(usage, methods, datasets, own=()):
+    """The text of `train --help`, or of a command that has its flags.
 
     Args:
         usage: the text above the flags.
         methods: {name of a method: its config class}.
         datasets: {name: description}.
+        own: config classes of flags that the command has besides.
     """
-    groups = [(title(cls), list(_help_rows(cls))) for cls in (DataConfig, TrainConfig)]
-    groups[1][1][0] = ("--method", f"one of {', '.join(methods)}", "munit")
+    groups = [(title(cls), list(_help_rows(cls))) for cls in (*own, DataConfig, TrainConfig)]
+    groups[-1][1][0] = ("--method", f"one of {', '.join(methods)}", "munit")
     rows = {}
     for name, config_class in methods.items():
         for flag, text, default in _help_rows(config_class):

@@ -1,10 +1,11 @@
-"""Reference results of the authors' implementation, and its names for our weights."""
+"""Reference results of the authors' implementation."""
 
 import json
 import pathlib
-import re
 
 import numpy as np
+
+from munit_tf.models import official
 
 FOLDER = pathlib.Path(__file__).parent / "golden"
 
@@ -55,47 +56,9 @@ class Golden:
 
     def load_weights(self, model):
         """Sets every weight of `model`; fails unless the names match one to one."""
-        num_downsample = self.config["gen"]["n_downsample"]
-        loaded = set()
-        weights = model.named_weights()
+        state = {}
         for key in self.arrays.files:
             if key.startswith("state/"):
-                name = our_name(key[len("state/") :], num_downsample)
-                weights[name].assign(our_layout(self[key], weights[name].shape))
-                loaded.add(name)
-        assert loaded == set(weights)
-
-
-def our_name(official, num_downsample):
-    """`gen_a/enc_content.model.0.conv.weight` -> `generators/a/content_encoder/convs/0/conv/kernel`."""
-    rules = [
-        (r"gen_(.)/", r"generators/\1/"),
-        (r"dis_(.)/", r"discriminators/\1/"),
-        (r"enc_style\.model\.6\.", "style_encoder/head/"),
-        (r"enc_style\.model\.(\d)\.conv\.", r"style_encoder/convs/\1/conv/"),
-        (
-            rf"enc_content\.model\.{num_downsample + 1}\.model\.(\d)\.model\.(\d)\.",
-            r"content_encoder/res_blocks/\1/\2/",
-        ),
-        (r"enc_content\.model\.(\d)\.conv\.", r"content_encoder/convs/\1/conv/"),
-        (r"dec\.model\.0\.model\.(\d)\.model\.(\d)\.", r"decoder/res_blocks/\1/\2/"),
-        (rf"dec\.model\.{2 * num_downsample + 1}\.", "decoder/to_image/"),
-        (r"dec\.model\.(\d)\.", lambda match: f"decoder/convs/{int(match[1]) // 2 - 1}/"),
-        (r"mlp\.model\.(\d)\.fc\.", r"decoder/mlp/\1/"),
-        (r"cnns\.(\d)\.(\d)\.", r"scales/\1/\2/"),
-        (r"(res_blocks/\d)/0/", r"\1/first/"),
-        (r"(res_blocks/\d)/1/", r"\1/second/"),
-        (r"(conv|norm)\.", r"\1/"),
-        (r"weight$", "kernel"),
-    ]
-    for pattern, replacement in rules:
-        official = re.sub(pattern, replacement, official)
-    return official
-
-
-def our_layout(array, shape):
-    """A PyTorch weight (out, in, height, width) as [height, width, in, out], or (out, in) as [in, out]."""
-    if array.ndim == 4:
-        array = array.transpose(2, 3, 1, 0)
-        return array.reshape(shape)
-    return array.T if array.ndim == 2 else array
+                _, network, name = key.split("/")
+                state[f"{network[-1]}/{name}"] = self[key]
+        official.assign(model.named_weights(), state, self.config["gen"]["n_downsample"], "the golden file")

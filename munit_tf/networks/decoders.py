@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from munit_tf.networks.layers import ACTIVATIONS, ConvBlock, Dense, ResidualBlock, upsample
+from munit_tf.networks.layers import ConvBlock, Dense, ResidualBlock, make_activation, upsample
 
 
 class AdaINDecoder(keras.layers.Layer):
@@ -16,7 +16,7 @@ class AdaINDecoder(keras.layers.Layer):
         num_upsample: how many times to double the resolution.
         num_res_blocks: residual blocks at the lowest resolution.
         mlp_dim: width of the MLP's two hidden layers.
-        activation: see `ConvBlock`; the MLP always has ReLU.
+        activation: see `ConvBlock`; also the MLP's.
         padding_mode: "reflect" or "zero".
     """
 
@@ -25,6 +25,7 @@ class AdaINDecoder(keras.layers.Layer):
         common = dict(activation=activation, padding_mode=padding_mode)
         channels = dim * 2**num_upsample
         self.mlp = [Dense(mlp_dim), Dense(mlp_dim), Dense(num_res_blocks * 2 * 2 * channels)]
+        self.mlp_activations = [make_activation(activation) for _ in self.mlp[:-1]]
         self.res_blocks = [ResidualBlock(channels, "adaptive", **common) for _ in range(num_res_blocks)]
         self.convs = [
             ConvBlock(dim * 2**i, 5, 1, 2, norm="layer", **common) for i in reversed(range(num_upsample))
@@ -44,8 +45,8 @@ class AdaINDecoder(keras.layers.Layer):
     def _adain_parameters(self, style):
         """[(scale, offset)], each [N,1,1,C], in the order of the AdaIN layers."""
         h = style
-        for layer in self.mlp[:-1]:
-            h = ACTIVATIONS["relu"](layer(h))
+        for layer, activation in zip(self.mlp, self.mlp_activations):
+            h = activation(layer(h))
         h = self.mlp[-1](h)[:, tf.newaxis, tf.newaxis, :]
         # The authors' order: for each layer first the offset, then the scale.
         pieces = tf.split(h, 4 * len(self.res_blocks), axis=-1)

@@ -111,6 +111,11 @@ class PReLU(keras.layers.Layer):
         return tf.nn.relu(x) - tf.cast(self.slope, x.dtype) * tf.nn.relu(-x)
 
 
+def make_activation(name):
+    """A function of tensors: one of `ACTIVATIONS`, or a layer of its own for "prelu"."""
+    return PReLU() if name == "prelu" else ACTIVATIONS[name]
+
+
 class ConvBlock(keras.layers.Layer):
     """Convolution, normalisation, activation.
 
@@ -132,7 +137,7 @@ class ConvBlock(keras.layers.Layer):
             "instance": lambda: compat.instance_normalization(EPSILON),
             "layer": LayerNorm,
         }.get(norm, lambda: None)()
-        self.activation = PReLU() if activation == "prelu" else ACTIVATIONS[activation]
+        self.activation = make_activation(activation)
 
     def call(self, x, scale=None, offset=None, training=False):
         """x [N,H,W,C_in], for "adaptive" also scale and offset [N,1,1,C_out] -> [N,H',W',C_out]."""

@@ -1,0 +1,203 @@
+"""Turns a checkpoint of MUNIT's authors into a run folder: `python tools/import_official.py --help`."""
+
+import dataclasses
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import sys
+from typing import Optional
+
+# Before TensorFlow is imported: of its own messages only fatal ones.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from munit_tf import command_line, help_pages
+from munit_tf.config import Config, InputError, option, to_text
+
+USAGE = """\
+Turns a checkpoint of the authors' PyTorch implementation of MUNIT into a run folder.
+
+  python tools/import_official.py --generator=gen_01000000.pt --output=RUN
+  python tools/import_official.py --generator=gen_01000000.pt --discriminator=dis_01000000.pt \\
+      --dataset=FOLDER --resize=256 --image_size=256 --cycle_weight=10 --output=RUN
+
+The sizes of the networks are read off the files. What files do not show (images and their size, padding,
+activations, loss, weights of losses, learning rate) comes from the flags of munit_tf.train; only
+--dataset or --train_a --train_b let training go on. PyTorch must be installed: pip install torch"""
+PROGRAM = "import_official"
+_DEFAULT_STEP = "as neither --step nor a name like gen_01000000.pt tells"
+# What the results depend on and a file may not show.
+_HIDDEN = {
+    "generator": ("gen_activation", "gen_padding"),
+    "discriminator": ("dis_norm", "dis_activation", "dis_padding", "gan_loss"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportConfig(Config):
+    """The authors' files."""
+
+    generator: Optional[str] = option(None, "file of both generators: gen_*.pt", path=True, required=True)
+    discriminator: Optional[str] = option(
+        None,
+        "file of both discriminators, dis_*.pt; without it training goes on with random ones",
+        path=True,
+    )
+    step: Optional[int] = option(
+        None,
+        "training steps behind the files, which the learning rate follows (default: the number in a name "
+        "like gen_01000000.pt, else 0)",
+        minimum=0,
+        maximum=2**53,
+    )
+
+
+def main(argv):
+    """Runs the tool; returns its exit status."""
+    from munit_tf.data import registry
+    from munit_tf.runs import CONFIGS
+
+    methods = {"munit": CONFIGS["munit"]}
+    if command_line.wants_help(argv):
+        print(help_pages.train_help(USAGE, methods, registry.descriptions(), own=[ImportConfig]))
+        return 0
+
+    def job():
+        files, rest = command_line.parse_some(argv, ImportConfig)
+        states, shown = _read(files)
+        known = {name: value for options in shown.values() for name, value in options.items()}
+        options, shipped = command_line.parse(rest, methods, registry.NAMES, known)
+        if shipped:
+            print(f"using {os.path.relpath(shipped)}", file=sys.stderr)
+        step, its_source = _step(files)
+        _import(files, states, step, options)
+        _report(shown, f"{step}, {its_source}", options)
+
+    return command_line.run(PROGRAM, job)
+
+
+def _read(files):
+    """Two dicts with "generator", and "discriminator" if given: the states, and the options they show."""
+    from munit_tf.models import official
+
+    states, shown = {}, {}
+    for kind, options_of in (
+        ("generator", official.generator_options),
+        ("discriminator", official.discriminator_options),
+    ):
+        path = getattr(files, kind)
+        if path:
+            state = _load(path)
+            shown[kind] = options_of(state, path)
+            states[kind] = official.without_unused(state)
+    return states, shown
+
+
+def _load(path):
+    """The state {"a/key": array} of one of the authors' files; see `munit_tf.models.official`."""
+    try:
+        import torch
+    except ImportError as error:
+        raise InputError(f"PyTorch cannot be imported ({error}): pip install torch") from None
+    from munit_tf.models import official
+
+    if not os.path.isfile(path):
+        raise InputError(f"there is no file {path}")
+    try:
+        domains = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # Each way of being no checkpoint raises a type of its own.
+        reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+        raise InputError(f"{path} is not a checkpoint of weights ({reason})") from error
+    if not isinstance(domains, dict):
+        raise InputError(f"{path} holds a {type(domains).__name__} and not the authors' dict of a and b")
+    if set(domains) != {"a", "b"}:
+        keys = official.few(map(str, domains))
+        raise InputError(f"{path} is not the authors' dict of a and b: it has the keys {keys}")
+    state = {}
+    for domain, tensors in domains.items():
+        if not isinstance(tensors, dict) or not all(map(torch.is_tensor, tensors.values())):
+            raise InputError(f"{path} is not a checkpoint of weights: {domain} is no dict of tensors")
+        for key, tensor in tensors.items():
+            state[f"{domain}/{key}"] = tensor.detach().float().numpy()
+    return state
+
+
+def _step(files):
+    """(the step, where it is from)."""
+    if files.step is not None:
+        return files.step, "from --step"
+    steps = {}
+    for path in filter(None, (files.generator, files.discriminator)):
+        match = re.fullmatch(r"(?:gen|dis)_(\d+)\.pt", os.path.basename(path))
+        if match:
+            steps[int(match[1])] = os.path.basename(path)
+    if len(steps) > 1:
+        raise InputError(f"{' and '.join(steps.values())} are of different steps: say which by --step")
+    for step, name in steps.items():
+        return dataclasses.replace(files, step=step).step, f"from the name {name}"
+    return 0, _DEFAULT_STEP
+
+
+def _import(files, states, step, options):
+    """Writes the run folder."""
+    import keras
+    import tensorflow as tf
+
+    from munit_tf import runs
+    from munit_tf.data import pipeline
+    from munit_tf.models import official
+
+    output = runs.RunFolder(options.train.output).path
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise InputError(f"{output} is in use already: choose another --output")
+    pipeline.check_sizes(options.data.resize, options.data.image_size)
+    options.model.check_size(*options.data.image_size)
+
+    tf.config.set_visible_devices([], "GPU")
+    keras.utils.set_random_seed(options.train.seed)
+    # The perceptual loss has no weights in a checkpoint, and compiling it would fetch VGG-16's.
+    config = dataclasses.replace(options.model, perceptual_weight=0.0)
+    model = runs.build_model(dataclasses.replace(options, model=config))
+    model.compile()
+    for kind, state in states.items():
+        weights = {name: weight for name, weight in model.named_weights().items() if name.startswith(kind)}
+        official.assign(weights, state, config.num_downsample, getattr(files, kind))
+    model.step.assign(step)
+
+    temporary = output.with_name(f"{output.name}.{os.getpid()}.tmp")
+    try:
+        folder = runs.RunFolder(temporary)
+        folder.write_options(options)
+        runs.checkpoint_manager(folder, model, keep=1).save(checkpoint_number=step)
+        os.replace(temporary, output)
+    except (OSError, tf.errors.OpError) as error:
+        raise InputError(f"--output={output} cannot be written: {' '.join(str(error).split())}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _report(shown, step, options):
+    """Prints what was read off the files, what was not, and how to go on."""
+    for kind, hidden in _HIDDEN.items():
+        if kind not in shown:
+            print(f"{kind}: no file given, so its weights are random: for training on only")
+            continue
+        print(f"{kind}, as its file shows: {_flags(options, shown[kind])}")
+        print(f"{kind}, by flag or default: {_flags(options, [h for h in hidden if h not in shown[kind]])}")
+    print(f"step: {step}; Adam's moments start at 0")
+    output = pathlib.Path(os.path.relpath(options.train.output))
+    print(f"run folder: {output}")
+    if options.data.dataset or options.data.train_a:
+        flagfile = shlex.quote(f"--flagfile={output / 'run.flags'}")
+        print(f"to train on: python -m munit_tf.train {flagfile} --resume=must --steps=...")
+    else:
+        print("to train on: import once more with --dataset, or --train_a and --train_b")
+
+
+def _flags(options, names):
+    return " ".join(f"--{name}={to_text(getattr(options.model, name))}" for name in names)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
