@@ -218,3 +218,41 @@ def test_ctrl_c_is_one_line(capsys):
 
     assert command_line.run_command("x", "usage", Command, job, ["--run=r"]) == 130
     assert capsys.readouterr().err == "x: interrupted\n"
+
+
+def test_a_commands_flags_beside_those_of_training():
+    argv = ["--seed", "3", "--flagfile=f", "--count=2", "--nopaired", "--run", "r", "--style_dim=8"]
+    config, others = command_line.parse_some(argv, Command)
+    assert config == Command(run="r", count=2)
+    assert others == ["--flagfile=f", "--seed", "3", "--nopaired", "--style_dim=8"]
+    for argv, message in ((["--run=r", "--count=x"], "--count"), (["--seed=3"], "--run is missing")):
+        with pytest.raises(InputError, match=message) as caught:
+            command_line.parse_some(argv, Command)
+        assert "\n" not in str(caught.value)
+
+
+def test_what_weights_have_settled(tmp_path, monkeypatch):
+    monkeypatch.setattr(command_line, "SHIPPED_FLAGS", tmp_path)
+    (tmp_path / "shapes.flags").write_text("--steps=11\n--style_dim=2\n")
+    known = {"style_dim": 3, "gen_activation": "prelu"}
+
+    def parse(*argv):
+        return command_line.parse(["--dataset=shapes", *argv], METHODS, ("shapes",), known)[0]
+
+    for options in (parse(), parse("--style_dim=3")):
+        assert (options.train.steps, options.model.style_dim, options.model.gen_activation) == (
+            11,
+            3,
+            "prelu",
+        )
+    own = tmp_path / "own.flags"
+    own.write_text("--style_dim=4\n")
+    for flag in ("--style_dim=4", f"--flagfile={own}"):
+        with pytest.raises(InputError, match="--style_dim=4 does not fit: the weights have style_dim 3"):
+            parse(flag)
+
+
+def test_help_of_a_command_with_flags_beside_those_of_training():
+    text = help_pages.train_help("usage", {"munit": MUNITConfig}, {}, own=[Command])
+    assert text.startswith("usage\n\nA command's options\n  --run ")
+    assert "\n  --method                      one of munit [munit]\n" in text

@@ -72,7 +72,7 @@ def main(argv):
             print(f"using {os.path.relpath(shipped)}", file=sys.stderr)
         step, its_source = _step(files)
         _import(files, states, step, options)
-        _report(shown, f"{step}, {its_source}", options)
+        _report(shown, step, its_source, options)
 
     return command_line.run(PROGRAM, job)
 
@@ -131,7 +131,7 @@ def _step(files):
     for path in filter(None, (files.generator, files.discriminator)):
         match = re.fullmatch(r"(?:gen|dis)_(\d+)\.pt", os.path.basename(path))
         if match:
-            steps[int(match[1])] = os.path.basename(path)
+            steps.setdefault(int(match[1]), os.path.basename(path))
     if len(steps) > 1:
         raise InputError(f"{' and '.join(steps.values())} are of different steps: say which by --step")
     for step, name in steps.items():
@@ -177,7 +177,7 @@ def _import(files, states, step, options):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _report(shown, step, options):
+def _report(shown, step, its_source, options):
     """Prints what was read off the files, what was not, and how to go on."""
     for kind, hidden in _HIDDEN.items():
         if kind not in shown:
@@ -185,12 +185,13 @@ def _report(shown, step, options):
             continue
         print(f"{kind}, as its file shows: {_flags(options, shown[kind])}")
         print(f"{kind}, by flag or default: {_flags(options, [h for h in hidden if h not in shown[kind]])}")
-    print(f"step: {step}; Adam's moments start at 0")
+    print(f"step: {step}, {its_source}; Adam's moments start at 0")
     output = pathlib.Path(os.path.relpath(options.train.output))
     print(f"run folder: {output}")
     if options.data.dataset or options.data.train_a:
         flagfile = shlex.quote(f"--flagfile={output / 'run.flags'}")
-        print(f"to train on: python -m munit_tf.train {flagfile} --resume=must --steps=...")
+        longer = "" if options.train.steps > step else f", with --steps above {step}"
+        print(f"to train on: python -m munit_tf.train {flagfile} --resume=must{longer}")
     else:
         print("to train on: import once more with --dataset, or --train_a and --train_b")
 
