@@ -28,6 +28,13 @@ TOOL = pathlib.Path(import_official.__file__)
 SMALL = dict(dim=2, style_dim=3, mlp_dim=5, n_downsample=1, n_res=1)
 
 
+class Code:
+    """Pickled, it makes a file where it is loaded without care."""
+
+    def __reduce__(self):  # noqa: D105
+        return os.mkdir, ("ran",)
+
+
 def save(path, checkpoint, **options):
     tensors = {
         domain: collections.OrderedDict((k, torch.from_numpy(x)) for k, x in checkpoint[domain].items())
@@ -47,6 +54,7 @@ def golden_run(tmp_path_factory):
         "--generator=gen_00000007.pt", "--discriminator", "dis_00000007.pt", "--output", "out/run",
         "--dataset", "shapes", "--resize=64", "--image_size=64", "--batch_size=1",
     ]  # fmt: skip
+    (folder / "out" / "run").mkdir(parents=True)  # An empty folder may be there already.
     command = [sys.executable, str(TOOL), *flags]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
@@ -235,7 +243,7 @@ def files(run_tool):
     torch.save({"a": torch.zeros(1), "b": 3}, "tensors.pt")
     torch.save({"iteration": 3}, "other.pt")
     torch.save([1], "list.pt")
-    torch.save({"a": pathlib.PurePosixPath("code"), "b": 1}, "code.pt")
+    torch.save({"a": Code(), "b": {}}, "code.pt")
     pathlib.Path("text.pt").write_text("hello")
     pathlib.Path("cut.pt").write_bytes(pathlib.Path("gen.pt").read_bytes()[:999])
     pathlib.Path("used").mkdir()
