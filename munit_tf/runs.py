@@ -86,9 +86,9 @@ def precision_policy(precision):
         keras.mixed_precision.set_global_policy(before)
 
 
-def build_model(options):
-    """A model with these Options' method, config and precision, and random weights."""
-    with precision_policy(options.train.precision):
+def build_model(options, precision=None):
+    """A model with these Options' method, config and precision (or another), and random weights."""
+    with precision_policy(precision or options.train.precision):
         return METHODS[options.train.method](options.model)
 
 
@@ -130,8 +130,12 @@ def restore(variables, path):
     tf.train.Checkpoint(**variables).restore(path).assert_existing_objects_matched().expect_partial()
 
 
-def load(path):
+def load(path, precision=None):
     """The model of a run folder with its newest weights, built and ready to translate.
+
+    Args:
+        path: the run folder.
+        precision: "float32", "bfloat16" or "float16"; what it was trained in where None.
 
     Raises:
         InputError: it is not a run folder, or has no checkpoint yet.
@@ -141,7 +145,7 @@ def load(path):
     checkpoint = folder.latest_checkpoint()
     if checkpoint is None:
         raise InputError(f"{path} has no checkpoint yet: train on with --flagfile={folder.flagfile}")
-    model = build_model(options)
+    model = build_model(options, precision)
     restore({"step": model.step, **model.named_weights()}, checkpoint)
     return model
 

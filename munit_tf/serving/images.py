@@ -1,0 +1,73 @@
+"""Encoded images in and out of a TensorFlow graph, safe against whatever a client sends."""
+
+import tensorflow as tf
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+_PNG_HEADER = 24  # Bytes up to and with the height.
+
+
+def decode(data, max_pixels):
+    """An encoded image as floats.
+
+    EXIF orientation is not heeded, transparency becomes white, 16 bits become 8.
+
+    Args:
+        data: scalar string tensor, a JPEG or PNG file.
+        max_pixels: how many pixels the file's header may announce; it is looked at first.
+
+    Returns:
+        float32 [H,W,3] in [-1, 1].
+
+    Raises:
+        tf.errors.InvalidArgumentError: when it runs: neither JPEG nor PNG, damaged, or too large.
+    """
+    is_png = _starts_with(data, _PNG, _PNG_HEADER)
+    is_jpeg = _starts_with(data, _JPEG, len(_JPEG))
+    known = tf.debugging.Assert(is_png | is_jpeg, ["image_bytes: neither a JPEG nor a PNG file"])
+    with tf.control_dependencies([known]):
+        data = tf.identity(data)
+    size = tf.cond(is_png, lambda: _png_size(data), lambda: tf.io.extract_jpeg_shape(data)[:2])
+    small = tf.debugging.Assert(
+        _fits(size, max_pixels),
+        [f"image_bytes: height and width must multiply to 1 to {max_pixels}, not", size],
+    )
+    with tf.control_dependencies([small]):
+        data = tf.identity(data)
+    pixels = tf.cond(is_png, lambda: _decode_png(data), lambda: _decode_jpeg(data))
+    return pixels / 127.5 - 1.0
+
+
+def encode(image):
+    """A float image [H,W,3] in [-1, 1] as a PNG file of round((x + 1) * 127.5): a scalar string tensor."""
+    levels = tf.clip_by_value(tf.round((image + 1.0) * 127.5), 0.0, 255.0)
+    return tf.io.encode_png(tf.cast(levels, tf.uint8))
+
+
+def _starts_with(data, signature, least_length):
+    # `substr` raises where a string is too short.
+    padded = tf.strings.join([data, b"\0" * len(signature)])
+    long_enough = tf.strings.length(data) >= least_length
+    return long_enough & (tf.strings.substr(padded, 0, len(signature)) == signature)
+
+
+def _png_size(data):
+    """[height, width] of a PNG file."""
+    numbers = tf.io.decode_raw(tf.strings.substr(data, 16, 8), tf.int32, little_endian=False)
+    return numbers[::-1]
+
+
+def _fits(size, max_pixels):
+    sides = tf.cast(size, tf.int64)  # As int32, a product of sides may wrap around to something small.
+    return tf.reduce_all(sides > 0) & (tf.reduce_prod(sides) <= max_pixels)
+
+
+def _decode_png(data):
+    pixels = tf.cast(tf.io.decode_png(data, channels=4), tf.float32)
+    opacity = pixels[..., 3:] / 255.0
+    return tf.round(pixels[..., :3] * opacity + 255.0 * (1.0 - opacity))
+
+
+def _decode_jpeg(data):
+    # The accurate transform, which Pillow has, too: training saw its pixels.
+    return tf.cast(tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"), tf.float32)

@@ -1,0 +1,108 @@
+"""An export, whole and checked or not at all."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import sys
+
+import numpy as np
+
+from munit_tf.config import InputError
+from munit_tf.serving import checks, saved_model, tflite
+
+_BOUNDS = {  # On the largest difference, of images in [-1, 1]; on the mean where weights were quantized.
+    "saved_model": checks.Difference(1e-5, np.inf),
+    "none": checks.Difference(1e-3, np.inf),
+    "float16": checks.Difference(np.inf, 0.01),
+    "dynamic": checks.Difference(np.inf, 0.1),
+}
+
+
+def export(model, folder, *, formats, quantize, max_pixels, image_size):
+    """Writes a model for servers and devices, and compares what was written with it.
+
+    All is written to `folder/.unfinished` and moved into place when it has passed.
+
+    Args:
+        model: a Translator of float32.
+        folder: where the SavedModel goes, under the next version number, and the TFLite files.
+        formats: of "saved_model", "tflite".
+        quantize: of the TFLite files, see `tflite.convert`.
+        max_pixels: the most pixels of an image that the SavedModel takes.
+        image_size: (height, width) of the images in the warm-up requests, in pixels.
+
+    Returns:
+        list of (path, signature, size in bytes, Difference).
+
+    Raises:
+        InputError: the folder cannot be written, or a difference exceeds its bound.
+    """
+    folder = pathlib.Path(folder)
+    unfinished = folder / ".unfinished"
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"--output={folder} cannot be written: {error.strerror}") from error
+    try:
+        rows = []
+        if "saved_model" in formats:
+            rows += _write_saved_model(model, unfinished / _next_version(folder), max_pixels, image_size)
+        if "tflite" in formats:
+            rows += _write_tflite(model, unfinished, quantize)
+        for path in sorted({row[0] for row in rows}):
+            os.replace(path, folder / path.name)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return [(folder / path.name, *rest) for path, *rest in rows]
+
+
+def _next_version(folder):
+    versions = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
+    return str(max(versions, default=0) + 1)
+
+
+def _write_saved_model(model, path, max_pixels, image_size):
+    saved_model.write(saved_model.Servable(model, max_pixels), path, image_size)
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    differences = checks.saved_model_differences(path, model)
+    return [_checked(path, name, size, each, "saved_model") for name, each in differences.items()]
+
+
+def _write_tflite(model, folder, quantize):
+    rows = []
+    for direction in model.directions:
+        name = f"translate_{direction}"
+        with _quiet():
+            data = tflite.convert(model, name, quantize)
+            difference = checks.tflite_difference(data, model, name)
+        path = folder / f"{name}.tflite"
+        path.write_bytes(data)
+        rows.append(_checked(path, name, len(data), difference, quantize))
+    return rows
+
+
+def _checked(path, name, size, difference, kind):
+    bound = _BOUNDS[kind]
+    if not (difference.largest <= bound.largest and difference.mean <= bound.mean):
+        raise InputError(
+            f"{path.name}, {name}: it differs from the model in memory by {difference.largest:.2g} at most "
+            f"and {difference.mean:.2g} in the mean; {bound.largest:g} and {bound.mean:g} are allowed. Nothing "
+            "was written"
+        )
+    return path, name, size, difference
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps what TFLite prints past Python, statistics and greetings, off the terminal."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
