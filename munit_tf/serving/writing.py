@@ -88,8 +88,8 @@ def _checked(path, name, size, difference, kind):
     if not (difference.largest <= bound.largest and difference.mean <= bound.mean):
         raise InputError(
             f"{path.name}, {name}: it differs from the model in memory by {difference.largest:.2g} at most "
-            f"and {difference.mean:.2g} in the mean; {bound.largest:g} and {bound.mean:g} are allowed. Nothing "
-            "was written"
+            f"and {difference.mean:.2g} in the mean; {bound.largest:g} and {bound.mean:g} are allowed. "
+            "Nothing was written"
         )
     return path, name, size, difference
 
