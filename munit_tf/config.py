@@ -185,9 +185,15 @@ class Options:
         return "\n".join(lines) + "\n"
 
     def changed_since(self, old):
-        """Names of the flags that differ from `old`'s and may not, in a run that is resumed."""
+        """Names of the flags that differ from `old`'s and may not, in a run that is resumed.
+
+        A run without images, whose weights were imported, may be given some.
+        """
         names = []
-        for mine, theirs in zip((self.data, self.train, self.model), (old.data, old.train, old.model)):
+        pairs = [(self.train, old.train), (self.model, old.model)]
+        if old.data.dataset or old.data.train_a:
+            pairs.insert(0, (self.data, old.data))
+        for mine, theirs in pairs:
             if type(mine) is not type(theirs):
                 return ["method"]
             for field in dataclasses.fields(mine):

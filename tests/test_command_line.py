@@ -158,6 +158,14 @@ def test_what_a_resumed_run_may_change():
     assert other.changed_since(old) == ["method"]
 
 
+def test_a_run_without_images_may_be_given_some():
+    old, _ = parse("--output=imported")
+    new, _ = parse("--dataset=x", "--resize=300", "--output=imported")
+    assert new.changed_since(old) == []
+    another_seed, _ = parse("--dataset=x", "--seed=1", "--output=imported")
+    assert another_seed.changed_since(old) == ["seed"]
+
+
 def test_help_names_every_flag_once_with_its_default():
     text = help_pages.train_help("usage", METHODS, {"shapes": "outlines and fillings"})
     for config_class in METHODS.values():

@@ -23,8 +23,8 @@ Turns a checkpoint of the authors' PyTorch implementation of MUNIT into a run fo
       --dataset=FOLDER --resize=256 --image_size=256 --cycle_weight=10 --output=RUN
 
 The sizes of the networks are read off the files. What files do not show (images and their size, padding,
-activations, loss, weights of losses, learning rate) comes from the flags of munit_tf.train; only
---dataset or --train_a --train_b let training go on. PyTorch must be installed: pip install torch"""
+activations, loss, weights of losses, learning rate) comes from the flags of munit_tf.train. PyTorch must be
+installed: pip install torch"""
 PROGRAM = "import_official"
 _DEFAULT_STEP = "as neither --step nor a name like gen_01000000.pt tells"
 # What the results depend on and a file may not show.
@@ -188,12 +188,10 @@ def _report(shown, step, its_source, options):
     print(f"step: {step}, {its_source}; Adam's moments start at 0")
     output = pathlib.Path(os.path.relpath(options.train.output))
     print(f"run folder: {output}")
-    if options.data.dataset or options.data.train_a:
-        flagfile = shlex.quote(f"--flagfile={output / 'run.flags'}")
-        longer = "" if options.train.steps > step else f", with --steps above {step}"
-        print(f"to train on: python -m munit_tf.train {flagfile} --resume=must{longer}")
-    else:
-        print("to train on: import once more with --dataset, or --train_a and --train_b")
+    flagfile = shlex.quote(f"--flagfile={output / 'run.flags'}")
+    images = "" if options.data.dataset or options.data.train_a else " --dataset=..."
+    longer = "" if options.train.steps > step else f", with --steps above {step}"
+    print(f"to train on: python -m munit_tf.train {flagfile} --resume=must{images}{longer}")
 
 
 def _flags(options, names):

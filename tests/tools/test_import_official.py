@@ -172,7 +172,10 @@ def test_other_sizes_translate_as_in_pytorch(run_tool, tmp_path, sizes, activati
     assert (status, error) == (0, "")
     assert "discriminator: no file given, so its weights are random: for training on only\n" in output
     assert "step: 0, as neither --step nor a name" in output
-    assert "to train on: import once more with --dataset" in output
+    assert (
+        "to train on: python -m munit_tf.train --flagfile=run/run.flags --resume=must --dataset=...\n"
+        in output
+    )
     rng = np.random.default_rng(1)
     images = rng.uniform(-1, 1, (2, 32, 40, 3)).astype("float32")
     style = rng.standard_normal((2, sizes["style_dim"])).astype("float32")
