@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conformance.methods import TINY, tiny, tiny_batch
+from translation.run_folders import files, make_images, make_run, read
 
 import munit_tf
-from munit_tf import runs
+from munit_tf import runs, translate
 
 
 @pytest.fixture(params=sorted(munit_tf.METHODS))
@@ -119,3 +120,23 @@ def test_half_precision_takes_steps(method, name, dis_norm, policy):
     still = [name for name in model.named_weights() if np.array_equal(before[name], after[name])]
     assert [name for name in still if not name.endswith("singular_vector")] == []
     assert all(np.isfinite(after[name]).all() for name in model.named_weights())
+
+
+def test_its_runs_translate_files(method, tmp_path):
+    run = make_run(tmp_path / "run", method)
+    make_images(tmp_path / "photos", [(24, 24), (31, 50)])
+    model = munit_tf.load(run)
+    argv = [f"--run={run}", f"--input={tmp_path / 'photos'}", "--batch_size=3"]
+    for direction in model.directions:
+        out = tmp_path / direction
+        assert translate.main([*argv, f"--direction={direction}", f"--output={out}"]) == 0
+        count = 10 if model.style_dim else 1
+        names = [f"image{i}_{k}.png" for i in range(2) for k in range(count)]
+        codes = [f"image{i}_styles.npy" for i in range(2)] if model.style_dim else []
+        assert sorted(files(out)) == sorted([*names, *codes, "grid.png", "translate.json"])
+        assert {read(out / name).shape for name in names} == {(24, 24, 3), (38, 24, 3)}
+        image = read(tmp_path / "photos" / "image0.png").astype("float32")[np.newaxis] / 127.5 - 1
+        for k in range(count):
+            style = dict(style=np.load(out / "image0_styles.npy")[k : k + 1]) if codes else {}
+            result = model.translate(image, direction, **style).numpy()[0]
+            np.testing.assert_allclose(read(out / f"image0_{k}.png"), (result + 1) * 127.5, atol=0.501)

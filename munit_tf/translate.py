@@ -1,0 +1,78 @@
+"""Translates images: `python -m munit_tf.translate --run=RUN --input=FOLDER --direction=a2b --output=OUT`."""
+
+import dataclasses
+import os
+import pathlib
+import sys
+from typing import Optional
+
+from munit_tf.config import Config, option
+
+# Before TensorFlow is imported: of its own messages only fatal ones.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+USAGE = """\
+Translates images with a trained model, each under several styles.
+
+  python -m munit_tf.translate --run=RUN --input=FOLDER --direction=a2b --output=OUT
+  python -m munit_tf.translate --run=RUN --input=PHOTO --direction=a2b --output=OUT --style_image=FOLDER
+
+Writes OUT/STEM_0.png, OUT/STEM_1.png, ... for each image STEM.jpg, the codes of these styles, in the same
+order, to OUT/STEM_styles.npy, and the first images to OUT/grid.png. The same command again goes on where
+an interrupted one stopped."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TranslateConfig(Config):
+    """Translation."""
+
+    run: Optional[str] = option(None, "run folder of the model", path=True, required=True)
+    input: Optional[str] = option(
+        None, "images: a file, folder, glob or text file of paths", path=True, required=True
+    )
+    direction: Optional[str] = option(
+        None, "from which domain to which", choices=("a2b", "b2a"), required=True
+    )
+    output: Optional[str] = option(None, "folder for the results", path=True, required=True)
+    num_styles: Optional[int] = option(
+        None, "this many random styles, the same ones for every image (default: 10)", minimum=1
+    )
+    style_image: Optional[str] = option(
+        None, "instead: the styles of these images of the target domain; as --input", path=True
+    )
+    style_from: Optional[str] = option(
+        None,
+        "instead: the styles in a .npy file, [number, style_dim], such as OUT/STEM_styles.npy",
+        path=True,
+    )
+    interpolate: Optional[int] = option(
+        None,
+        "this many styles on the arc between two: random ones, or the two that --style_image or "
+        "--style_from gives",
+        minimum=2,
+    )
+    seed: int = option(0, "of random styles", minimum=0, maximum=2**31 - 1)
+    batch_size: int = option(4, "pictures to compute at once", minimum=1)
+    keep_size: bool = option(False, "keep each image's size; else its shorter side is resized as in training")
+
+
+def main(argv):
+    """Runs the command; returns its exit status."""
+    from munit_tf import command_line
+
+    return command_line.run_command("munit_tf.translate", USAGE, TranslateConfig, _translate, argv)
+
+
+def _translate(options):
+    from munit_tf.training import devices
+    from munit_tf.translation import job
+
+    devices.set_up()
+    done = job.translate(options)
+    output = pathlib.Path(os.path.relpath(options.output))
+    print(f"translated: {done.translated} of {done.inputs} images; {done.skipped} were done before")
+    print(f"open:       {output / 'grid.png'} (the first {done.rows} images)")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,146 @@
+"""One job of translation: from a run folder and image files to a folder of results."""
+
+import dataclasses
+import sys
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from munit_tf import runs
+from munit_tf.config import InputError
+from munit_tf.translation import grids, styles
+from munit_tf.translation.any_size import AnySize
+from munit_tf.translation.inputs import Inputs
+from munit_tf.translation.outputs import OutputFolder
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """What a job did: numbers of images.
+
+    Attributes:
+        inputs: how many there are.
+        translated: how many of them now.
+        skipped: how many were there before.
+        rows: how many the grid shows.
+    """
+
+    inputs: int
+    translated: int
+    skipped: int
+    rows: int
+
+
+def translate(options):
+    """Translates all inputs whose results are not there yet.
+
+    Args:
+        options: the command's options.
+
+    Returns:
+        Done.
+
+    Raises:
+        InputError: for whatever the user can mend. What was written until then is whole and stays.
+    """
+    styles.check(options)
+    folder = runs.RunFolder(options.run)
+    resize = folder.options().data.resize
+    inputs = Inputs(options.input, None if options.keep_size else resize)
+    stems = inputs.stems()
+    model = runs.load(folder.path)
+    if options.direction not in model.directions:
+        raise InputError(
+            f"--direction={options.direction}: this method translates {' and '.join(model.directions)} only"
+        )
+    networks = AnySize(model, options.direction)
+    chosen = styles.choose(options, model, networks.encode_style, resize)
+    output = OutputFolder(options.output, chosen)
+    output.begin(_settings(options, model, resize, chosen))
+
+    waiting = [i for i, stem in enumerate(stems) if not output.is_done(stem)]
+    job = _Job(inputs, stems, networks, chosen, output, options.batch_size)
+    rows = min(len(inputs), grids.MOST_ROWS)
+    with _progress_bar(len(inputs), len(inputs) - len(waiting)) as bar:
+        job.run([i for i in waiting if i < rows], bar)
+        output.write_grid(grids.make(inputs, stems, output, chosen))
+        job.run([i for i in waiting if i >= rows], bar)
+    return Done(len(inputs), len(waiting), len(inputs) - len(waiting), rows)
+
+
+class _Job:
+    def __init__(self, inputs, stems, networks, chosen, output, batch_size):
+        self._inputs = inputs
+        self._stems = stems
+        self._networks = networks
+        self._styles = chosen
+        self._output = output
+        self._batch_size = batch_size
+        self._group_size = max(1, batch_size // len(chosen))
+
+    def run(self, waiting, bar):
+        """Translates these inputs, as many at once as fill a batch.
+
+        Groups are the same whatever is done already: the last bit of a result can depend on what
+        else is in its batch, and a restart is to write what an uninterrupted job writes.
+        """
+        waiting = set(waiting)
+        for first in range(0, len(self._inputs), self._group_size):
+            group = range(first, min(first + self._group_size, len(self._inputs)))
+            wanted = waiting.intersection(group)
+            if wanted:
+                self._translate(group, wanted)
+                bar.update(len(wanted))
+
+    def _translate(self, group, wanted):
+        images = {i: self._inputs[i] for i in group}
+        by_shape = {}
+        for i in group:
+            pairs = [(i, k) for k in range(len(self._styles))]
+            by_shape.setdefault(images[i].shape, []).extend(pairs)
+        for pairs in by_shape.values():
+            for start in range(0, len(pairs), self._batch_size):
+                batch = pairs[start : start + self._batch_size]
+                for (i, k), result in zip(batch, self._results(images, batch)):
+                    if i in wanted:
+                        self._output.write_picture(self._stems[i], k, result)
+        for i in wanted:
+            self._output.write_styles(self._stems[i])
+
+    def _results(self, images, batch):
+        """The translations of (index of image, index of style) pairs whose images have one shape."""
+        codes = self._styles.codes
+        codes = None if codes is None else codes[[k for _, k in batch]]
+        first = batch[0][0]
+        try:
+            results = self._networks.translate(np.stack([images[i] for i, _ in batch]), codes)
+        except tf.errors.ResourceExhaustedError as error:
+            height, width = images[first].shape[:2]
+            raise InputError(
+                f"{self._inputs.paths[first]}: there is not enough memory for {len(batch)} pictures of "
+                f"{height}x{width} pixels at once: take a smaller --batch_size or image"
+            ) from error
+        if not np.isfinite(results).all():
+            raise InputError(
+                f"{self._inputs.paths[first]}: the model's result is not finite: its training failed"
+            )
+        return results
+
+
+def _settings(options, model, resize, chosen):
+    """All that the results depend on, as texts for people."""
+    weights = styles.digest(weight.numpy() for _, weight in sorted(model.named_weights().items()))
+    return [
+        f"--run={options.run} at step {int(model.step)} (weights {weights})",
+        f"--input={options.input}",
+        f"--direction={options.direction}",
+        *chosen.origin,
+        "--keep_size" if options.keep_size else f"--nokeep_size (shorter side {resize} pixels)",
+    ]
+
+
+def _progress_bar(total, done):
+    # Redrawn rarely where no one watches: in a file every redraw is a line.
+    interval = 0.5 if sys.stderr.isatty() else 30
+    return tqdm(total=total, initial=done, unit="image", mininterval=interval, dynamic_ncols=True)

@@ -1,0 +1,120 @@
+"""The folder of results: whole files only, and a record of the settings that they were made with."""
+
+import contextlib
+import json
+import os
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from munit_tf.config import InputError
+from munit_tf.pictures import to_uint8
+
+_RECORD = "translate.json"
+_TEMPORARY = ".tmp"
+
+
+class OutputFolder:
+    """`STEM_0.png`, `STEM_1.png`, ... and `STEM_styles.npy` of each input, and `grid.png`.
+
+    Args:
+        path: the folder's.
+        styles: Styles, the same for every input.
+    """
+
+    def __init__(self, path, styles):
+        self._path = pathlib.Path(path)
+        self._styles = styles
+        self._done = set()
+
+    def begin(self, settings):
+        """Makes the folder, or goes on in one that was begun with the same settings.
+
+        Args:
+            settings: list of str, all that the results depend on.
+
+        Raises:
+            InputError: it holds other files, or results of other settings, or cannot be written.
+        """
+        record = self._path / _RECORD
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            found = {name for name in os.listdir(self._path) if not name.endswith(_TEMPORARY)}
+            if _RECORD in found:
+                self._compare(_read(record), settings)
+            elif found:
+                raise InputError(
+                    f"{self._path} holds other files and no translations: choose another --output"
+                )
+        except OSError as error:
+            raise InputError(f"--output={self._path} cannot be written: {error.strerror}") from error
+        if _RECORD not in found:
+            with self._replacing(_RECORD) as file:
+                file.write((json.dumps(settings, indent=1) + "\n").encode())
+        self._done = found
+
+    def is_done(self, stem):
+        """Whether all files of an input were there when the command began."""
+        return self._done.issuperset(self._names(stem))
+
+    def picture(self, stem, k):
+        """The PIL image that was written for an input's style `k`."""
+        return Image.open(self._path / f"{stem}_{k}.png")
+
+    def write_picture(self, stem, k, image):
+        """Writes an input's translation to style `k`: float [H,W,3] in [-1, 1]."""
+        self._save(Image.fromarray(to_uint8(image)), f"{stem}_{k}.png")
+
+    def write_styles(self, stem):
+        """Writes an input's style codes: its last file."""
+        if self._styles.codes is not None:
+            with self._replacing(f"{stem}_styles.npy") as file:
+                np.save(file, self._styles.codes)
+
+    def write_grid(self, picture):
+        """Writes `grid.png`, a PIL image."""
+        self._save(picture, "grid.png")
+
+    def _names(self, stem):
+        names = [f"{stem}_{k}.png" for k in range(len(self._styles))]
+        return names if self._styles.codes is None else [*names, f"{stem}_styles.npy"]
+
+    def _compare(self, before, settings):
+        old = [each for each in before if each not in settings]
+        new = [each for each in settings if each not in before]
+        if old or new:
+            raise InputError(
+                f"{self._path} was begun with {' '.join(old) or 'fewer flags'}, not with "
+                f"{' '.join(new) or 'so few'}: give the same flags to go on, or choose another --output"
+            )
+
+    def _save(self, picture, name):
+        with self._replacing(name) as file:
+            picture.save(file, format="PNG")
+
+    @contextlib.contextmanager
+    def _replacing(self, name):
+        """A file to write to, which takes its name when it is whole."""
+        temporary = self._path / (name + _TEMPORARY)
+        try:
+            with open(temporary, "wb") as file:
+                yield file
+            os.replace(temporary, self._path / name)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise InputError(
+                f"--output: {self._path / name} cannot be written: {error.strerror or error}"
+            ) from error
+
+
+def _read(record):
+    """The settings, list of str, in a record."""
+    try:
+        settings = json.loads(record.read_bytes())
+    except ValueError:
+        settings = None
+    if not isinstance(settings, list):
+        raise InputError(f"{record} is damaged: choose another --output")
+    return settings

@@ -1,0 +1,137 @@
+"""Which styles the images are translated to, and where they come from."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import zipfile
+from typing import Optional
+
+import numpy as np
+
+from munit_tf.config import InputError
+from munit_tf.translation.inputs import Inputs
+from munit_tf.translation.interpolation import slerp
+
+_FLAGS = ("num_styles", "style_image", "style_from", "interpolate")
+_DEFAULT_COUNT = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Styles:
+    """The styles of a job.
+
+    Attributes:
+        codes: float32 [K, style_dim], K at least 1; None for a method without style.
+        labels: K texts for people.
+        origin: list of str, flags that the codes depend on, with digests of the files' contents.
+        references: the Inputs whose styles they are, or None.
+    """
+
+    codes: Optional[np.ndarray]
+    labels: list
+    origin: list
+    references: Optional[Inputs] = None
+
+    def __len__(self):
+        """K: how many translations each image gets."""
+        return len(self.labels)
+
+
+def check(options):
+    """Raises InputError for flags of styles that exclude each other."""
+    given = [f"--{name}" for name in _FLAGS if getattr(options, name) is not None]
+    if len(given) > 1 and given not in (
+        ["--style_image", "--interpolate"],
+        ["--style_from", "--interpolate"],
+    ):
+        raise InputError(f"{' and '.join(given)} exclude each other: give one of them")
+
+
+def choose(options, model, encode_style, resize):
+    """The styles that the flags ask for.
+
+    Args:
+        options: the command's options.
+        model: a Translator.
+        encode_style: images [1,H,W,3] of the target domain -> codes [1, style_dim].
+        resize: the shorter side of reference images, in pixels.
+
+    Returns:
+        Styles.
+
+    Raises:
+        InputError: the method has no style, a file is not what it should be, or `--interpolate` is not
+            given two codes.
+    """
+    if not model.style_dim:
+        for name in _FLAGS:
+            if getattr(options, name) is not None:
+                raise InputError(
+                    f"--{name}: this method has no style; without it each image is translated once"
+                )
+        return Styles(codes=None, labels=["translation"], origin=[])
+    if options.style_image is not None:
+        found = _of_images(Inputs(options.style_image, resize), encode_style)
+    elif options.style_from is not None:
+        found = _of_file(options.style_from, model.style_dim)
+    else:
+        found = _random(
+            2 if options.interpolate else options.num_styles or _DEFAULT_COUNT, model, options.seed
+        )
+    return _interpolated(found, options.interpolate) if options.interpolate else found
+
+
+def digest(arrays):
+    """A short text that differs where the arrays' values do."""
+    sha = hashlib.sha256()
+    for array in arrays:
+        sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()[:12]
+
+
+def _random(count, model, seed):
+    codes = model.prior_style(count, seed).numpy().astype(np.float32)
+    return Styles(codes, _numbered("style", count), [f"--num_styles={count}", f"--seed={seed}"])
+
+
+def _of_images(references, encode_style):
+    codes = np.concatenate([encode_style(references[i][np.newaxis]) for i in range(len(references))])
+    contents = digest(np.fromfile(path, np.uint8) for path in references.paths)
+    origin = [f"--style_image of {len(references)} images, contents {contents}"]
+    return Styles(codes, _numbered("reference", len(references)), origin, references)
+
+
+def _of_file(path, style_dim):
+    try:
+        codes = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"--style_from={path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"--style_from={path} is not a file of numpy's, or is damaged: {error}") from error
+    wanted = f"--style_from={path}: it must hold an array of numbers [number of styles, {style_dim}]"
+    if not isinstance(codes, np.ndarray):
+        raise InputError(f"{wanted}, not several arrays (.npz)")
+    if codes.ndim != 2 or codes.shape[1] != style_dim or not len(codes):
+        raise InputError(f"{wanted}, not one of shape {list(codes.shape)}")
+    if codes.dtype.kind not in "fiu":
+        raise InputError(f"{wanted}, not of {codes.dtype}")
+    codes = np.array(codes, np.float32)
+    if not np.isfinite(codes).all():
+        raise InputError(f"{wanted}, and in row {_first_bad(codes)} there is NaN or infinity")
+    return Styles(codes, _numbered("style", len(codes)), [f"--style_from with codes {digest([codes])}"])
+
+
+def _first_bad(codes):
+    return int(np.flatnonzero(~np.isfinite(codes).all(axis=1))[0])
+
+
+def _interpolated(ends, count):
+    if len(ends) != 2:
+        raise InputError(f"--interpolate goes from one style to another: give two, not {len(ends)}")
+    labels = [f"{t:.2f}" for t in np.linspace(0, 1, count)]
+    return Styles(slerp(*ends.codes, count), labels, [*ends.origin, f"--interpolate={count}"])
+
+
+def _numbered(name, count):
+    return [f"{name} {k}" for k in range(count)]

@@ -1,0 +1,64 @@
+"""Run folders of tiny models whose outputs differ visibly from style to style, and images for them."""
+
+import numpy as np
+import tensorflow as tf
+from conformance.methods import TINY
+from PIL import Image
+
+from munit_tf import command_line, runs
+
+RESIZE = 24
+
+
+def make_run(path, method="munit", step=7, seed=0):
+    """A run folder as training leaves it, of large random weights."""
+    flags = [f"--{name}={value}" for name, value in TINY[method].items()]
+    options, _ = command_line.parse(
+        [f"--method={method}", "--dataset=photos", f"--resize={RESIZE}", f"--output={path}", *flags],
+        runs.CONFIGS,
+    )
+    model = runs.build_model(options)
+    model.compile()
+    model.step.assign(step)
+    rng = np.random.default_rng(seed)
+    for name, weight in sorted(model.named_weights().items()):
+        # He initialisation for kernels: neither styles nor contents fade on their way.
+        scale = np.sqrt(2 / np.prod(weight.shape[:-1])) if len(weight.shape) > 1 else 0.1
+        weight.assign(scale * rng.standard_normal(weight.shape) + name.endswith("gamma"))
+    folder = runs.RunFolder(path)
+    folder.write_options(options)
+    runs.checkpoint_manager(folder, model, keep=1).save(checkpoint_number=step)
+    return path
+
+
+def make_images(folder, sizes, prefix="image", suffix=".png"):
+    """Noisy images of these (width, height), called image0.png and so on; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(len(sizes))
+    for i, (width, height) in enumerate(sizes):
+        pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{prefix}{i}{suffix}")
+    return folder
+
+
+def read(path):
+    """The pixels of a picture, uint8 [H,W,3]."""
+    with Image.open(path) as picture:
+        assert picture.mode == "RGB"
+        return np.asarray(picture)
+
+
+def files(folder):
+    """{name: bytes} of a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def expected(model, direction, pixels, codes, multiple=4, least=16):
+    """round((x + 1) * 127.5) of the model's outputs for one image under each code; padded by numpy."""
+    height, width = pixels.shape[:2]
+    padded = [max(-(-side // multiple) * multiple, least) for side in (height, width)]
+    border = [(0, padded[0] - height), (0, padded[1] - width), (0, 0)]
+    image = np.pad(pixels.astype(np.float32) / 127.5 - 1, border, mode="reflect")
+    images = np.repeat(image[np.newaxis], len(codes), axis=0)
+    outputs = model.translate(tf.constant(images), direction, style=codes).numpy()[:, :height, :width]
+    return np.round((outputs + 1) * 127.5).astype(np.uint8)
