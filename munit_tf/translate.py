@@ -51,7 +51,7 @@ class TranslateConfig(Config):
         "--style_from gives",
         minimum=2,
     )
-    seed: int = option(0, "of random styles", minimum=0, maximum=2**31 - 1)
+    seed: int = option(0, "of random styles", minimum=0, maximum=2**32 - 1)
     batch_size: int = option(4, "pictures to compute at once", minimum=1)
     keep_size: bool = option(False, "keep each image's size; else its shorter side is resized as in training")
 

@@ -6,14 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 from translation.run_folders import RESIZE, expected, files, make_images, make_run, read
 
 import munit_tf
-from munit_tf import translate
+from munit_tf import runs, translate
 from munit_tf.data import pipeline
 from munit_tf.translation.any_size import AnySize
 
@@ -215,20 +217,41 @@ def test_a_broken_image_is_named_and_the_finished_ones_stay(here, three_styles, 
     assert all(done[name] == three_styles[name] for name in done if name != "translate.json")
 
 
-def test_networks_are_traced_once_for_all_sizes(model, monkeypatch):
-    traced = []
-    original = model.translate
-    monkeypatch.setattr(model, "translate", lambda *a, **b: traced.append(a) or original(*a, **b))
-    networks = AnySize(model, "a2b")
-    for height, width, count in ((16, 16, 1), (33, 20, 2), (1, 70, 3)):
-        images = np.zeros((count, height, width, 3), np.float32)
-        assert networks.translate(images, np.zeros((count, 3), np.float32)).shape == images.shape
-    assert len(traced) == 1
+class Negative:
+    """A stand-in for a method without style that has one direction: the negative, of sizes that fit only."""
+
+    directions = ("a2b",)
+    style_dim = 0
+    step = 3
+    config = types.SimpleNamespace(size_multiple=8, smallest_input=16)
+
+    def named_weights(self):
+        return {}
+
+    def translate(self, images, direction, style=None):
+        assert direction == "a2b" and style is None
+        size = tf.shape(images)[1:3]
+        fits = tf.reduce_all(size % 8 == 0) & tf.reduce_all(size >= 16)
+        return tf.where(fits, -images, 0)
+
+
+def test_a_method_without_style_and_with_one_direction(here, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(runs, "load", lambda path: Negative())
+    written = run(here, tmp_path / "out", "--keep_size", "--batch_size=2")
+    names = [f"image{i}_0.png" for i in range(5)]
+    assert sorted(written) == sorted([*names, "grid.png", "translate.json"])
+    for i in range(5):
+        pixels = read(here / "photos" / f"image{i}.png")
+        np.testing.assert_array_equal(read(tmp_path / "out" / f"image{i}_0.png"), 255 - pixels)
+    assert run(here, tmp_path / "out", "--keep_size") == written
+    assert translate.main(flags(here, tmp_path / "none", "--style_from=x.npy")) == 2
+    assert "--style_from: this method has no style" in capsys.readouterr().err
+    assert translate.main(flags(here, tmp_path / "none", direction="b2a")) == 2
+    assert "--direction=b2a: this method translates a2b only" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
 
 
 def test_too_little_memory_is_one_line(here, tmp_path, monkeypatch, capsys):
-    import tensorflow as tf
-
     def exhausted(*args):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
@@ -271,6 +294,13 @@ def test_bad_input_is_one_line(here, tmp_path, monkeypatch, capsys, more, parts)
     assert lines[-1].startswith("munit_tf.translate: ") and len(lines) == 1, lines
     assert all(part in lines[0] for part in parts), lines[0]
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_results_that_are_not_finite_are_refused(here, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(AnySize, "translate", lambda self, images, styles: images + np.nan)
+    assert translate.main(flags(here, tmp_path / "out")) == 2
+    assert "image0.png: the model's result is not finite" in capsys.readouterr().err
+    assert os.listdir(tmp_path / "out") == ["translate.json"]
 
 
 @pytest.mark.parametrize("missing", ["run", "input", "direction", "output"])

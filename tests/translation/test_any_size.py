@@ -1,0 +1,40 @@
+"""Any size of image through networks that take multiples of something."""
+
+import numpy as np
+import pytest
+from conformance.methods import tiny
+from translation.run_folders import expected
+
+from munit_tf.translation.any_size import AnySize
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny("munit")
+
+
+def test_one_trace_for_all_sizes(model, monkeypatch):
+    traced, translate = [], model.translate
+    monkeypatch.setattr(model, "translate", lambda *a, **b: traced.append(a) or translate(*a, **b))
+    networks = AnySize(model, "a2b")
+    for height, width, count in ((16, 16, 1), (33, 20, 2), (1, 70, 3)):
+        images = np.zeros((count, height, width, 3), np.float32)
+        assert networks.translate(images, np.zeros((count, 3), np.float32)).shape == images.shape
+    assert len(traced) == 1
+
+
+@pytest.mark.parametrize("size", [(16, 20), (19, 30), (5, 1)])
+def test_as_the_model_itself_with_a_border_by_numpy(model, size):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    codes = np.float32([[0, 1, 2], [2, -1, 0]])
+    images = np.repeat(pixels[np.newaxis].astype(np.float32) / 127.5 - 1, 2, axis=0)
+    results = AnySize(model, "b2a").translate(images, codes)
+    np.testing.assert_array_equal(np.round((results + 1) * 127.5), expected(model, "b2a", pixels, codes))
+
+
+def test_styles_are_of_the_target_domain(model):
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 24, 20, 3)).astype("float32")
+    for direction, target, other in (("a2b", "b", "a"), ("b2a", "a", "b")):
+        code = AnySize(model, direction).encode_style(image)
+        np.testing.assert_allclose(code, model.encode_style(image, target), atol=1e-6)
+        assert np.abs(code - model.encode_style(image, other)).max() > 1e-4
