@@ -134,12 +134,14 @@ def test_interpolation_goes_from_the_first_random_style_to_the_second(here, mode
     np.testing.assert_array_equal(codes[[0, 3]], model.prior_style(2, seed=2))
 
 
-def test_a_second_run_skips_what_is_there_and_does_what_is_not(here, three_styles, tmp_path, capsys):
-    out = shutil.copytree(here / "three", tmp_path / "out")
+def test_a_second_run_skips_what_is_there_and_does_what_is_not(here, tmp_path, capsys):
+    """In a batch that holds both, too."""
+    out = tmp_path / "out"
+    whole = run(here, out, "--num_styles=3", "--batch_size=20")
     (out / "image1_2.png").unlink()
     (out / "image3_styles.npy").unlink()
     kept = {path: path.stat().st_mtime_ns for path in out.glob("image[024]_*")}
-    assert run(here, out, "--num_styles=3") == three_styles
+    assert run(here, out, "--num_styles=3", "--batch_size=20") == whole
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert "translated: 2 of 5 images; 3 were done before" in capsys.readouterr().out
 
