@@ -5,9 +5,10 @@ import tensorflow as tf
 from conformance.methods import TINY
 from PIL import Image
 
-from munit_tf import command_line, runs
+from munit_tf import command_line, runs, translate
 
 RESIZE = 24
+SIZES = [(24, 24), (40, 27), (27, 40), (24, 24), (60, 33)]
 
 
 def make_run(path, method="munit", step=7, seed=0):
@@ -62,3 +63,20 @@ def expected(model, direction, pixels, codes, multiple=4, least=16):
     images = np.repeat(image[np.newaxis], len(codes), axis=0)
     outputs = model.translate(tf.constant(images), direction, style=codes).numpy()[:, :height, :width]
     return np.round((outputs + 1) * 127.5).astype(np.uint8)
+
+
+def flags(here, output, *more, input="photos", direction="a2b"):
+    """The command's flags for the run and the photos in a folder."""
+    return [
+        f"--run={here / 'run'}",
+        f"--input={here / input}",
+        f"--direction={direction}",
+        f"--output={output}",
+        *more,
+    ]
+
+
+def run(here, output, *more, **given):
+    """Runs the command in this process; returns {name: bytes} of its output."""
+    assert translate.main(flags(here, output, *more, **given)) == 0
+    return files(output)

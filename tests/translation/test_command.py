@@ -1,59 +1,21 @@
 """The command on image files, with the values that it writes."""
 
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
 import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from translation.run_folders import RESIZE, expected, files, make_images, make_run, read
+from translation.run_folders import RESIZE, SIZES, expected, files, flags, make_images, read, run
 
 import munit_tf
 from munit_tf import runs, translate
 from munit_tf.data import pipeline
-from munit_tf.translation.any_size import AnySize
-
-SIZES = [(24, 24), (40, 27), (27, 40), (24, 24), (60, 33)]
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory):
-    """A run, and images of several sizes."""
-    folder = tmp_path_factory.mktemp("translate")
-    make_run(folder / "run")
-    make_images(folder / "photos", SIZES)
-    return folder
 
 
 @pytest.fixture(scope="module")
 def model(here):
     return munit_tf.load(here / "run")
-
-
-def flags(here, output, *more, input="photos", direction="a2b"):
-    return [
-        f"--run={here / 'run'}",
-        f"--input={here / input}",
-        f"--direction={direction}",
-        f"--output={output}",
-        *more,
-    ]
-
-
-def run(here, output, *more, **given):
-    assert translate.main(flags(here, output, *more, **given)) == 0
-    return files(output)
-
-
-@pytest.fixture(scope="module")
-def three_styles(here):
-    return run(here, here / "three", "--num_styles=3")
 
 
 @pytest.mark.parametrize("direction", ["a2b", "b2a"])
@@ -134,91 +96,6 @@ def test_interpolation_goes_from_the_first_random_style_to_the_second(here, mode
     np.testing.assert_array_equal(codes[[0, 3]], model.prior_style(2, seed=2))
 
 
-def test_a_second_run_skips_what_is_there_and_does_what_is_not(here, tmp_path, capsys):
-    """In a batch that holds both, too."""
-    out = tmp_path / "out"
-    whole = run(here, out, "--num_styles=3", "--batch_size=20")
-    (out / "image1_2.png").unlink()
-    (out / "image3_styles.npy").unlink()
-    kept = {path: path.stat().st_mtime_ns for path in out.glob("image[024]_*")}
-    assert run(here, out, "--num_styles=3", "--batch_size=20") == whole
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert "translated: 2 of 5 images; 3 were done before" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    "more, named",
-    [
-        (["--num_styles=3", "--seed=1"], "--seed=0, not with --seed=1"),
-        (["--num_styles=4"], "--num_styles=3, not with --num_styles=4"),
-        (["--num_styles=3", "--keep_size"], "not with --keep_size"),
-        (["--num_styles=3", "--direction=b2a"], "--direction=a2b, not with --direction=b2a"),
-        (["--num_styles=3", "--input=."], "--input="),
-        (["--interpolate=3"], "--num_styles=3, not with --num_styles=2 --interpolate=3"),
-    ],
-)
-def test_other_settings_are_refused(here, three_styles, tmp_path, monkeypatch, capsys, more, named):
-    monkeypatch.chdir(make_images(tmp_path / "elsewhere", [(24, 24)]))
-    assert translate.main(flags(here, here / "three", *more)) == 2
-    assert named in capsys.readouterr().err.splitlines()[-1]
-    assert files(here / "three") == three_styles
-
-
-def test_other_weights_of_the_same_step_are_refused(here, three_styles, capsys):
-    shutil.move(here / "run", here / "kept")
-    try:
-        make_run(here / "run", seed=1)
-        assert translate.main(flags(here, here / "three", "--num_styles=3")) == 2
-    finally:
-        shutil.rmtree(here / "run")
-        shutil.move(here / "kept", here / "run")
-    assert "at step 7 (weights " in capsys.readouterr().err
-    assert files(here / "three") == three_styles
-
-
-def test_killed_half_way_it_goes_on_to_the_same_files(here, tmp_path):
-    """A process of its own, ended by SIGKILL."""
-    make_images(tmp_path / "in", [(24, 24), (30, 24)] * 60)
-    more = ["--num_styles=3", "--batch_size=7"]
-    command = [
-        sys.executable,
-        "-m",
-        "munit_tf.translate",
-        *flags(here, tmp_path / "out", *more, input=tmp_path / "in"),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while len(list(tmp_path.glob("out/*_styles.npy"))) < 5:
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    left = files(tmp_path / "out")
-    assert sum(name.endswith(".npy") for name in left) < 120
-    run(here, tmp_path / "whole", *more, input=tmp_path / "in")
-    shutil.copy(tmp_path / "out" / "translate.json", tmp_path / "whole")
-    whole = files(tmp_path / "whole")
-    assert [name for name in left if not name.endswith(".tmp") and left[name] != whole[name]] == []
-    run(here, tmp_path / "out", *more, input=tmp_path / "in")
-    assert files(tmp_path / "out") == whole
-
-
-def test_a_broken_image_is_named_and_the_finished_ones_stay(here, three_styles, tmp_path, capsys):
-    shutil.copytree(here / "photos", tmp_path / "in")
-    broken = tmp_path / "in" / "image3.png"
-    broken.write_bytes(broken.read_bytes()[:200])
-    more = flags(here, tmp_path / "out", "--num_styles=3", input=tmp_path / "in")
-    assert translate.main(more) == 2
-    assert (
-        capsys.readouterr().err.splitlines()[-1].startswith(f"munit_tf.translate: {broken} cannot be decoded")
-    )
-    assert len(list((tmp_path / "out").glob("image[012]_*"))) == len(files(tmp_path / "out")) - 1 == 12
-    shutil.copy(here / "photos" / "image3.png", broken)
-    run(here, tmp_path / "out", "--num_styles=3", input=tmp_path / "in")
-    assert "3 were done before" in capsys.readouterr().out
-    done = files(tmp_path / "out")
-    assert all(done[name] == three_styles[name] for name in done if name != "translate.json")
-
-
 class Negative:
     """A stand-in for a method without style that has one direction: the negative, of sizes that fit only."""
 
@@ -251,63 +128,3 @@ def test_a_method_without_style_and_with_one_direction(here, tmp_path, monkeypat
     assert translate.main(flags(here, tmp_path / "none", direction="b2a")) == 2
     assert "--direction=b2a: this method translates a2b only" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
-
-
-def test_too_little_memory_is_one_line(here, tmp_path, monkeypatch, capsys):
-    def exhausted(*args):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
-
-    monkeypatch.setattr(AnySize, "translate", exhausted)
-    assert translate.main(flags(here, tmp_path / "out")) == 2
-    line = capsys.readouterr().err.splitlines()[-1]
-    assert "image0.png: there is not enough memory for 4 pictures of 24x24 pixels" in line
-
-
-@pytest.mark.parametrize(
-    "more, parts",
-    [
-        (["--run="], ["--run=: must not be empty"]),
-        (["--run=nowhere"], ["nowhere is not a run folder"]),
-        (["--run=new"], ["new has no checkpoint yet"]),
-        (["--input=nothing"], ["no image is at", "nothing"]),
-        (["--input=empty"], ["empty has no image in it"]),
-        (["--direction=a2c"], ["--direction=a2c: must be one of a2b, b2a"]),
-        (["--num_styles=0"], ["--num_styles=0: must be a number of at least 1"]),
-        (["--interpolate=1"], ["--interpolate=1: must be a number of at least 2"]),
-        (["--num_styles=2", "--style_image=empty"], ["--num_styles and --style_image exclude each other"]),
-        (["--style_image=empty"], ["empty has no image in it"]),
-        (["--style_from=none.npy"], ["--style_from=", "none.npy cannot be read"]),
-        (["--output=photos"], ["photos holds other files and no translations"]),
-        (["--output=photos/image0.png"], ["--output=", "cannot be written"]),
-        (["--stlye_image=x"], ["style_image"]),
-    ],
-)
-def test_bad_input_is_one_line(here, tmp_path, monkeypatch, capsys, more, parts):
-    for name in ("run", "photos"):
-        shutil.copytree(here / name, tmp_path / name)
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "new").mkdir()
-    shutil.copy(here / "run" / "run.flags", tmp_path / "new")
-    monkeypatch.chdir(tmp_path)
-    before = sorted(tmp_path.rglob("*"))
-    usual = ["--run=run", "--input=photos", "--direction=a2b", "--output=out"]
-    assert translate.main([*usual, *more]) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[-1].startswith("munit_tf.translate: ") and len(lines) == 1, lines
-    assert all(part in lines[0] for part in parts), lines[0]
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_results_that_are_not_finite_are_refused(here, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(AnySize, "translate", lambda self, images, styles: images + np.nan)
-    assert translate.main(flags(here, tmp_path / "out")) == 2
-    assert "image0.png: the model's result is not finite" in capsys.readouterr().err
-    assert os.listdir(tmp_path / "out") == ["translate.json"]
-
-
-@pytest.mark.parametrize("missing", ["run", "input", "direction", "output"])
-def test_required_flags(here, capsys, missing):
-    argv = [flag for flag in flags(here, here / "never") if not flag.startswith(f"--{missing}=")]
-    assert translate.main(argv) == 2
-    assert f"--{missing} is missing" in capsys.readouterr().err
-    assert not os.path.exists(here / "never")
