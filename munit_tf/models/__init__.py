@@ -2,10 +2,12 @@
 
 import dataclasses
 
+from munit_tf.models.miso import MISO
 from munit_tf.models.munit import MUNIT
 
 METHODS = {
     "munit": MUNIT,
+    "miso": MISO,
 }
 
 

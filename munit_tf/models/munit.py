@@ -6,40 +6,25 @@ from typing import Optional
 import keras
 import tensorflow as tf
 
-from munit_tf.config import InputError, MethodConfig, option
-from munit_tf.losses.adversarial import GAN_LOSSES, discriminator_loss, generator_loss
+from munit_tf.config import InputError, option
+from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.perceptual import domain_invariant_perceptual_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
+from munit_tf.models.options import TranslatorConfig
 from munit_tf.models.translator import DIRECTIONS, Translator
+from munit_tf.models.watches import diversity_watch
 from munit_tf.networks import pretrained
 from munit_tf.networks.decoders import AdaINDecoder
-from munit_tf.networks.discriminators import MultiScaleDiscriminator, smallest_size
+from munit_tf.networks.discriminators import MultiScaleDiscriminator
 from munit_tf.networks.encoders import ContentEncoder, StyleEncoder
-from munit_tf.networks.layers import ACTIVATIONS, PADDINGS
-
-_ACTIVATIONS = (*ACTIVATIONS, "prelu")
-_PADDINGS = tuple(PADDINGS)
 
 
 @dataclasses.dataclass(frozen=True)
-class MUNITConfig(MethodConfig):
+class MUNITConfig(TranslatorConfig):
     """MUNIT's options; the defaults are the paper's."""
 
     style_dim: int = option(8, "length of a style code", minimum=1)
-    gen_dim: int = option(64, "channels after an encoder's first convolution", minimum=1)
     mlp_dim: int = option(256, "width of the MLP that makes AdaIN's parameters", minimum=1)
-    num_downsample: int = option(2, "stride-2 convolutions of the content encoder", minimum=0)
-    num_res_blocks: int = option(4, "residual blocks of encoder and decoder, each", minimum=1)
-    gen_activation: str = option("relu", "of encoders and decoders", choices=_ACTIVATIONS)
-    gen_padding: str = option("reflect", "of encoders and decoders", choices=_PADDINGS)
-    dis_dim: int = option(64, "channels after a discriminator's first convolution", minimum=1)
-    num_dis_layers: int = option(4, "stride-2 convolutions of a discriminator, at each scale", minimum=1)
-    num_scales: int = option(3, "resolutions that a discriminator looks at", minimum=1)
-    dis_norm: str = option("none", "of the discriminators", choices=("none", "instance", "layer", "spectral"))
-    dis_activation: str = option("lrelu", "of the discriminators", choices=_ACTIVATIONS)
-    dis_padding: str = option("reflect", "of the discriminators", choices=_PADDINGS)
-    gan_loss: str = option("lsgan", "adversarial loss", choices=GAN_LOSSES)
-    gan_weight: float = option(1.0, "weight of the adversarial loss", minimum=1e-9)
     recon_x_weight: float = option(10.0, "weight of image reconstruction", minimum=0)
     recon_s_weight: float = option(1.0, "weight of style reconstruction", minimum=0)
     recon_c_weight: float = option(1.0, "weight of content reconstruction", minimum=0)
@@ -58,30 +43,6 @@ class MUNITConfig(MethodConfig):
         "file of Keras' VGG-16 weights without top, for the perceptual loss (default: downloaded)",
         path=True,
     )
-    learning_rate: float = option(1e-4, "Adam's, at first", minimum=0)
-    learning_rate_half_life_steps: int = option(
-        100_000, "steps after which the learning rate halves", minimum=1
-    )
-    beta_1: float = option(0.5, "Adam's", minimum=0, maximum=0.999999)
-    beta_2: float = option(0.999, "Adam's", minimum=0, maximum=0.999999)
-    weight_decay: float = option(1e-4, "L2 added to the gradient", minimum=0)
-
-    @property
-    def size_multiple(self):
-        """What the content encoder divides by, in pixels."""
-        return 2**self.num_downsample
-
-    @property
-    def smallest_input(self):
-        """The least height and width that encoders and decoder take, in pixels."""
-        # 16: the style encoder's fourth downsampling needs two pixels, as do the residual blocks.
-        return max(16, 2 * self.size_multiple)
-
-    @property
-    def smallest_size(self):
-        """The least height and width of training images, in pixels."""
-        discriminators = smallest_size(self.num_dis_layers, self.num_scales)
-        return max(self.smallest_input, 4 * self.size_multiple, discriminators)
 
 
 class AutoEncoder(keras.layers.Layer):
@@ -103,22 +64,13 @@ class MUNIT(Translator):
     """Content code shared by both domains, style code of the target domain, recombined."""
 
     config_class = MUNITConfig
+    watches = (diversity_watch("--recon_s_weight"),)
 
     def __init__(self, config):
         super().__init__(config)
         self.style_dim = config.style_dim
         self.generators = {domain: AutoEncoder(config) for domain in "ab"}
-        self.discriminators = {
-            domain: MultiScaleDiscriminator(
-                config.dis_dim,
-                config.num_dis_layers,
-                config.num_scales,
-                config.dis_norm,
-                config.dis_activation,
-                config.dis_padding,
-            )
-            for domain in "ab"
-        }
+        self.discriminators = {domain: MultiScaleDiscriminator(**config.discriminator()) for domain in "ab"}
         self._vgg_features = None
         self._build()
 

@@ -29,11 +29,13 @@ class Translator(keras.Model):
         config: the method's frozen options, a MethodConfig.
         directions: the names of the directions it translates in.
         style_dim: length of a style code; 0: it has none.
+        watches: Watch tuples: when to warn in training.
         step: int64 tf.Variable, training steps taken.
     """
 
     directions = tuple(DIRECTIONS)
     style_dim = 0
+    watches = ()
 
     def __init__(self, config):
         super().__init__()
@@ -56,8 +58,12 @@ class Translator(keras.Model):
         """The weight of a loss term ("recon_x", "adv_g", ...) in `loss_d` or `loss_g`."""
         raise NotImplementedError
 
+    def prepare(self, batch):
+        """`train_step`'s batch, and what both directions need of it, under the generators' tape."""
+        return batch
+
     def generate(self, source, target, batch):
-        """What both updates of a step share, as a dict; `batch` is `train_step`'s."""
+        """What both updates of a step share, as a dict; `batch` is what `prepare` returned."""
         raise NotImplementedError
 
     def discriminator_losses(self, source, target, batch, made):
@@ -81,6 +87,11 @@ class Translator(keras.Model):
             [N,H,W,3] in [-1, 1].
         """
         raise NotImplementedError
+
+    def measures(self, images, domain):
+        """{name: [N]}: numbers to watch while training, besides the losses, of images of a domain."""
+        del images, domain
+        return {}
 
     # What all methods share.
 
@@ -198,10 +209,10 @@ class Translator(keras.Model):
         self.built = True
         size = self.config.smallest_size
         images = tf.zeros([1, size, size, 3], self.result_dtype)
+        noise = {key: tf.zeros([1, *shape], self.result_dtype) for key, shape in self.noise.items()}
+        batch = self.prepare({"a": images, "b": images, **noise})
         for name in self.directions:
             direction = DIRECTIONS[name]
-            noise = {key: tf.zeros([1, *shape], self.result_dtype) for key, shape in self.noise.items()}
-            batch = {"a": images, "b": images, **noise}
             made = self.generate(*direction, batch)
             self.discriminator_losses(*direction, batch, made)
             self.generator_losses(*direction, batch, made)
@@ -210,6 +221,7 @@ class Translator(keras.Model):
         directions = [DIRECTIONS[name] for name in self.directions]
 
         with tf.GradientTape() as generator_tape:
+            batch = self.prepare(batch)
             made = [self.generate(*direction, batch) for direction in directions]
         still = tf.nest.map_structure(tf.stop_gradient, made)
 

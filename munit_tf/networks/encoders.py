@@ -1,32 +1,31 @@
-"""Encoders: an image [N,H,W,3] in [-1, 1] -> its content code or its style code."""
+"""Encoders: an image [N,H,W,3] in [-1, 1] -> its features or its style code.
+
+Args of all of them:
+    dim: channels after the first convolution.
+    num_downsample: d, the number of stride-2 convolutions.
+    num_res_blocks: residual blocks at the lowest resolution.
+    activation: see `ConvBlock`.
+    padding_mode: "reflect" or "zero".
+"""
 
 import keras
 import tensorflow as tf
 
-from munit_tf.networks.layers import ConvBlock, Dense, ResidualBlock
+from munit_tf.networks.layers import ConvBlock, Dense, ResidualBlock, StyledResidualBlocks
 
 _STYLE_DOWNSAMPLINGS = 4
 
 
 class ContentEncoder(keras.layers.Layer):
-    """Image -> content code [N, H / 2^d, W / 2^d, 2^d dim] (MUNIT, section 5.1; instance norm throughout).
-
-    Args:
-        dim: channels after the first convolution.
-        num_downsample: d, the number of stride-2 convolutions.
-        num_res_blocks: residual blocks at the lowest resolution.
-        activation: see `ConvBlock`.
-        padding_mode: "reflect" or "zero".
-    """
+    """Image -> content code [N, H / 2^d, W / 2^d, 2^d dim] (MUNIT, section 5.1; instance norm throughout)."""
 
     def __init__(self, dim, num_downsample, num_res_blocks, activation, padding_mode):
         super().__init__()
-        common = dict(norm="instance", activation=activation, padding_mode=padding_mode)
-        self.convs = [ConvBlock(dim, 7, 1, 3, **common)]
-        for _ in range(num_downsample):
-            dim *= 2
-            self.convs.append(ConvBlock(dim, 4, 2, 1, **common))
-        self.res_blocks = [ResidualBlock(dim, **common) for _ in range(num_res_blocks)]
+        self.convs = _downsampling(dim, num_downsample, activation, padding_mode)
+        self.res_blocks = [
+            ResidualBlock(dim * 2**num_downsample, "instance", activation, padding_mode)
+            for _ in range(num_res_blocks)
+        ]
 
     def call(self, images):
         """images [N,H,W,3] -> content code."""
@@ -34,6 +33,26 @@ class ContentEncoder(keras.layers.Layer):
         for block in [*self.convs, *self.res_blocks]:
             x = block(x)
         return x
+
+
+class ConditionalEncoder(StyledResidualBlocks):
+    """Image and style code -> features [N, H / 2^d, W / 2^d, 2^d dim].
+
+    MISO's (assumed in detail): MUNIT's content encoder with AdaIN in its residual blocks. A style that
+    was tiled onto the input of the first convolution instead would have no effect at all: it adds a
+    constant to each channel, which instance norm takes away. `mlp_dim` is as for `AdaINDecoder`.
+    """
+
+    def __init__(self, dim, num_downsample, num_res_blocks, mlp_dim, activation, padding_mode):
+        super().__init__(dim * 2**num_downsample, num_res_blocks, mlp_dim, activation, padding_mode)
+        self.convs = _downsampling(dim, num_downsample, activation, padding_mode)
+
+    def call(self, images, style):
+        """images [N,H,W,3], style [N,style_dim] -> features."""
+        x = images
+        for conv in self.convs:
+            x = conv(x)
+        return super().call(x, style)
 
 
 class StyleEncoder(keras.layers.Layer):
@@ -53,7 +72,33 @@ class StyleEncoder(keras.layers.Layer):
 
     def call(self, images):
         """images [N,H,W,3] -> style code [N, style_dim]."""
+        return self.head(self._statistics(images))
+
+    def _statistics(self, images):
+        """images [N,H,W,3] -> [N, 4 dim]."""
         x = images
         for block in self.convs:
             x = block(x)
-        return self.head(tf.reduce_mean(x, axis=[1, 2]))
+        return tf.reduce_mean(x, axis=[1, 2])
+
+
+class VariationalStyleEncoder(StyleEncoder):
+    """Image -> a distribution of style codes: MUNIT's style encoder with a second head (MISO, assumed)."""
+
+    def __init__(self, dim, style_dim, activation, padding_mode):
+        super().__init__(dim, style_dim, activation, padding_mode)
+        self.log_variance_head = Dense(style_dim)
+
+    def call(self, images):
+        """images [N,H,W,3] -> (mean, log variance), each [N, style_dim]."""
+        statistics = self._statistics(images)
+        return self.head(statistics), self.log_variance_head(statistics)
+
+
+def _downsampling(dim, num_downsample, activation, padding_mode):
+    """A convolution at full resolution, and `num_downsample` that halve it and double the channels."""
+    common = dict(norm="instance", activation=activation, padding_mode=padding_mode)
+    return [
+        ConvBlock(dim, 7, 1, 3, **common),
+        *(ConvBlock(dim * 2 ** (i + 1), 4, 2, 1, **common) for i in range(num_downsample)),
+    ]

@@ -162,6 +162,45 @@ class ResidualBlock(keras.layers.Layer):
         return x + self.second(self.first(x, *modulation[0]), *modulation[1])
 
 
+class StyledResidualBlocks(keras.layers.Layer):
+    """Residual blocks with AdaIN, whose scales and offsets an MLP makes from a style code.
+
+    MUNIT, section 5.1.
+
+    Args:
+        channels: of the feature map.
+        num_blocks: how many.
+        mlp_dim: width of the MLP's two hidden layers.
+        activation: see `ConvBlock`; also the MLP's.
+        padding_mode: "reflect" or "zero".
+    """
+
+    def __init__(self, channels, num_blocks, mlp_dim, activation, padding_mode):
+        super().__init__()
+        self.mlp = [Dense(mlp_dim), Dense(mlp_dim), Dense(num_blocks * 2 * 2 * channels)]
+        self.mlp_activations = [make_activation(activation) for _ in self.mlp[:-1]]
+        self.res_blocks = [
+            ResidualBlock(channels, "adaptive", activation, padding_mode) for _ in range(num_blocks)
+        ]
+
+    def call(self, x, style):
+        """x [N,H,W,C], style [N,style_dim] -> [N,H,W,C]."""
+        parameters = self._adain_parameters(tf.cast(style, x.dtype))
+        for i, block in enumerate(self.res_blocks):
+            x = block(x, parameters[2 * i : 2 * i + 2])
+        return x
+
+    def _adain_parameters(self, style):
+        """[(scale, offset)], each [N,1,1,C], in the order of the AdaIN layers."""
+        h = style
+        for layer, activation in zip(self.mlp, self.mlp_activations):
+            h = activation(layer(h))
+        h = self.mlp[-1](h)[:, tf.newaxis, tf.newaxis, :]
+        # The authors' order: for each layer first the offset, then the scale.
+        pieces = tf.split(h, 4 * len(self.res_blocks), axis=-1)
+        return list(zip(pieces[1::2], pieces[0::2]))
+
+
 class Dense(keras.layers.Layer):
     """x [N,C_in] -> [N,units], with bias; the kernel initialised as a generator's convolutions are."""
 

@@ -78,21 +78,23 @@ class Log(StepCallback):
         folder: the RunFolder.
         writer: a tf.summary writer.
         probes: Probes.
+        watches: the model's Watch tuples; one that goes wrong is a warning on standard error.
         batch_size: images of each domain in one step.
         earlier: rows of the log that were there before, as dicts.
     """
 
-    def __init__(self, first_step, every, folder, writer, probes, batch_size, earlier):
+    def __init__(self, first_step, every, folder, writer, probes, watches, batch_size, earlier):
         super().__init__(first_step)
         self._every = every
         self._folder = folder
         self._writer = writer
         self._probes = probes
         self._batch_size = batch_size
-        self._best = {}
-        self._warned = set()
+        self._watches = watches
+        self._ranges = {}
+        self._wrong = set()
         for row in earlier:
-            self._note_diversity(row)
+            self._note(row)
 
     def after_step(self, step, logs):
         """Writes a row."""
@@ -113,26 +115,25 @@ class Log(StepCallback):
                 if name != "step" and value is not None:
                     tf.summary.scalar(name, value)
         self._writer.flush()
-        for warning in self._note_diversity(row):
+        for warning in self._note(row):
             tqdm.write(f"warning: step {step}: {warning}", file=sys.stderr)
         self._last = step, time.monotonic()
 
-    def _note_diversity(self, row):
-        """Keeps the best diversity; returns a line for each that fell below a tenth of its best."""
+    def _note(self, row):
+        """Keeps each measure's range; returns a line for each watched one that has just gone wrong."""
         warnings = []
         for name, value in row.items():
-            if not name.startswith("diversity/"):
-                continue
-            best = self._best[name] = max(value, self._best.get(name, 0.0))
-            if value >= best / 10:
-                self._warned.discard(name)
-            elif name not in self._warned:
-                self._warned.add(name)
-                warnings.append(
-                    f"outputs hardly differ by style any more: {name} is {value:.4f}, at its best it "
-                    f"was {best:.4f}. Look at the sample grids; an earlier checkpoint, or a larger "
-                    "--recon_s_weight, may serve better."
-                )
+            for watch in self._watches:
+                if name.split("/")[0] != watch.measure:
+                    continue
+                lowest, highest = self._ranges.get(name, (value, value))
+                self._ranges[name] = lowest, highest = min(value, lowest), max(value, highest)
+                if not watch.is_wrong(value, lowest, highest):
+                    self._wrong.discard((name, watch))
+                elif (name, watch) not in self._wrong:
+                    self._wrong.add((name, watch))
+                    numbers = dict(name=name, value=value, lowest=lowest, highest=highest)
+                    warnings.append(watch.message.format(**numbers))
         return warnings
 
 

@@ -79,7 +79,14 @@ def _fit(model, dataset, probes, folder, options, earlier):
     manager = runs.checkpoint_manager(folder, model, train_options.keep_checkpoints)
     bar = callbacks.ProgressBar(first_step, train_options.steps, train_options.batch_size)
     log = callbacks.Log(
-        first_step, train_options.log_every, folder, writer, probes, train_options.batch_size, earlier
+        first_step,
+        train_options.log_every,
+        folder,
+        writer,
+        probes,
+        model.watches,
+        train_options.batch_size,
+        earlier,
     )
     samples = callbacks.Samples(
         first_step, train_options.steps, train_options.sample_every, folder, writer, probes

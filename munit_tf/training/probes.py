@@ -31,6 +31,7 @@ class Probes:
         if model.style_dim:
             self._styles = model.prior_style(_NUM_STYLES, seed).numpy()
             self._encode_style = tf.function(model.encode_style, reduce_retracing=True)
+        self._measures = tf.function(model.measures, reduce_retracing=True)
 
     def measure(self):
         """How diverse the outputs are, and how far encoded styles are from the prior.
@@ -39,9 +40,13 @@ class Probes:
             {"diversity/b": mean L1 between outputs of the same inputs of a under two styles, in units
             of [-1, 1]; "style_mean/a", "style_std/a": over the images of a, the mean over dimensions of
             the absolute mean and of the standard deviation of encoded styles, for N(0, I) near 0 and 1;
-            and so on}. Empty for a method without style.
+            and so on}, the three for a method with a style only; and the means of the method's own
+            `measures`, by domain.
         """
         measures = {}
+        for domain in "ab":
+            own = self._batched(lambda x, domain=domain: self._measures(x, domain), self._images[domain])
+            measures.update({f"{name}/{domain}": float(np.mean(values)) for name, values in own.items()})
         if not self._model.style_dim:
             return measures
         for direction in self._model.directions:
@@ -103,6 +108,7 @@ class Probes:
         return self._model.decode(*self._model.encode(images, domain), domain)
 
     def _batched(self, function, images):
-        """function(images) as a numpy array, `batch_size` images at a time."""
+        """function(images) with numpy arrays for its tensors, `batch_size` images at a time."""
         starts = range(0, len(images), self._batch_size)
-        return np.concatenate([function(images[i : i + self._batch_size]).numpy() for i in starts])
+        results = [function(images[i : i + self._batch_size]) for i in starts]
+        return tf.nest.map_structure(lambda *parts: np.concatenate([x.numpy() for x in parts]), *results)

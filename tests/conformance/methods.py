@@ -15,6 +15,15 @@ TINY = {
         num_scales=2,
         cycle_weight=10,
     ),
+    "miso": dict(
+        style_dim=3,
+        gen_dim=4,
+        dis_dim=4,
+        mlp_dim=8,
+        num_res_blocks=1,
+        num_dis_layers=2,
+        num_scales=2,
+    ),
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from conformance.methods import tiny, tiny_batch
 
+import munit_tf
 from munit_tf import runs
 from munit_tf.training import callbacks, devices
 from munit_tf.training.probes import Probes
@@ -25,7 +26,8 @@ class FixedProbes:
 def logged(tmp_path, values, earlier=()):
     """A Log that has seen these diversities, one a step."""
     writer = tf.summary.create_file_writer(str(tmp_path / "tensorboard"))
-    log = callbacks.Log(0, 1, runs.RunFolder(tmp_path), writer, FixedProbes(values), 1, list(earlier))
+    probes, watches = FixedProbes(values), munit_tf.METHODS["munit"].watches
+    log = callbacks.Log(0, 1, runs.RunFolder(tmp_path), writer, probes, watches, 1, list(earlier))
     for step in range(1, len(values) + 1):
         log.after_step(step, {"loss_g": 1.0})
 

@@ -1,0 +1,244 @@
+"""MISO: Na, Yoo, Choo, "MISO: Mutual Information Loss with Stochastic Style Representations", 2019.
+
+arXiv 1902.03938. Its authors published no code and its equations were not at hand. So this is built from
+what is known of it, and says of each part where it comes from:
+
+- The paper's: variational style encoders, encoders conditioned on the target's style, generators and
+  discriminators, one of each per direction; the mutual information loss (MILO) in place of image
+  reconstruction; styles encoded from images first, styles from the prior second.
+- Derived: MILO's formula (see `losses.information`), from InfoGAN's bound.
+- Assumed, after MUNIT: the layers, the adversarial loss, the optimisers; which losses each of the two
+  phases has, the weights, and that both phases are in every step.
+
+No number of the paper is claimed for it.
+"""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from munit_tf.config import option
+from munit_tf.losses.adversarial import discriminator_loss, generator_loss
+from munit_tf.losses.information import (
+    LOG_VARIANCE_RANGE,
+    clamp_log_variance,
+    kl_divergence,
+    mutual_information_loss,
+    reparametrize,
+)
+from munit_tf.losses.reconstruction import mean_absolute_error
+from munit_tf.models.options import TranslatorConfig
+from munit_tf.models.translator import DIRECTIONS, Translator
+from munit_tf.models.watches import Watch, diversity_watch
+from munit_tf.networks.decoders import AdaINDecoder, Decoder
+from munit_tf.networks.discriminators import MultiScaleDiscriminator
+from munit_tf.networks.encoders import ConditionalEncoder, VariationalStyleEncoder
+
+# The two phases, and what distinguishes their terms' names.
+_PHASES = {"encoded": "", "prior": "_prior"}
+_LEAST_STD = 2.718281828 ** (LOG_VARIANCE_RANGE[0] / 2)
+
+
+@dataclasses.dataclass(frozen=True)
+class MISOConfig(TranslatorConfig):
+    """MISO's options; the defaults are assumed, after MUNIT and by trial on the embedded shapes."""
+
+    style_dim: int = option(8, "length of a style code", minimum=1)
+    mlp_dim: int = option(256, "width of the MLP that makes AdaIN's parameters", minimum=1)
+    cycle_weight: float = option(
+        10.0, "weight of cycle consistency; it alone keeps what stands where", minimum=0
+    )
+    info_weight: float = option(4.0, "weight of MILO (mean over the style's dimensions)", minimum=0)
+    kl_weight: float = option(
+        0.05, "weight of KL of encoded styles from the prior (sum over dimensions)", minimum=0
+    )
+    recon_x_weight: float = option(
+        0.0,
+        "weight of image reconstruction; 10, with --info_weight=0, to compare MILO with what it replaces",
+        minimum=0,
+    )
+    style_to_generator: bool = option(
+        False, "the generator gets the style too; else only the encoder does, which is the method's idea"
+    )
+    cycle_prior: bool = option(
+        True, "cycle consistency of styles from the prior too; nothing else keeps their outputs' content"
+    )
+    info_encoded: bool = option(True, "MILO of encoded styles too; else of styles from the prior only")
+    info_gradient_to_style: bool = option(
+        False,
+        "MILO's gradient reaches the encoded style that it compares with, which lets the style encoder "
+        "gain by saying nothing: outputs soon ignore the style",
+    )
+
+
+class DirectionNetworks(keras.layers.Layer):
+    """All networks of the direction into one domain but its discriminator: E_B, E_AB and G_AB for b."""
+
+    def __init__(self, config):
+        super().__init__()
+        common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
+        sizes = config.gen_dim, config.num_downsample, config.num_res_blocks
+        self.style_encoder = VariationalStyleEncoder(config.gen_dim, config.style_dim, **common)
+        self.conditional_encoder = ConditionalEncoder(*sizes, config.mlp_dim, **common)
+        if config.style_to_generator:
+            self.decoder = AdaINDecoder(*sizes, config.mlp_dim, **common)
+        else:
+            self.decoder = Decoder(*sizes, **common)
+        self._style_to_generator = config.style_to_generator
+
+    def call(self, images, style):
+        """The other domain's images [N,H,W,3] in this domain, with style codes [N,style_dim] of it."""
+        features = self.conditional_encoder(images, style)
+        return self.decoder(features, style) if self._style_to_generator else self.decoder(features)
+
+
+class MISO(Translator):
+    """Features depend on the source's image and the target's style; MILO ties outputs to their styles.
+
+    Each step has two phases, named "encoded" (styles of the target's images) and "prior" (styles from
+    N(0, I)). Terms of the second end in `_prior`: `adv_g/b` is for the fake in b made with an encoded
+    style, `adv_g_prior/b` for the one with a style from the prior; so for `adv_d` and `cycle_x`. MILO's
+    are `info_encoded` and `info_prior`. The letter is the domain of the image or style compared.
+    """
+
+    config_class = MISOConfig
+    watches = (
+        diversity_watch("--info_weight"),
+        Watch(
+            "posterior_std",
+            lambda value, lowest, highest: value < 1.2 * _LEAST_STD,
+            "the style encoder is surer than it can be: {name} is {value:.3f}, near the "
+            f"{_LEAST_STD:.2f} that it is clamped to. Outputs may soon ignore the style; leave "
+            "--info_gradient_to_style off, or try a larger --kl_weight.",
+        ),
+        Watch(
+            "posterior_std",
+            lambda value, lowest, highest: value > 0.95 and lowest < 0.8,
+            "encoded styles say nothing any more: {name} is {value:.3f}, the prior's is 1, at its best it "
+            "was {lowest:.3f}. Try a smaller --kl_weight, or a larger --info_weight.",
+        ),
+    )
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.style_dim = config.style_dim
+        self.generators = {domain: DirectionNetworks(config) for domain in "ab"}
+        self.discriminators = {domain: MultiScaleDiscriminator(**config.discriminator()) for domain in "ab"}
+        self._build()
+
+    @property
+    def noise(self):
+        """For each domain a style code from the prior, and epsilon, which encoded styles are drawn with."""
+        return {f"{name}_{domain}": (self.style_dim,) for name in ("style", "epsilon") for domain in "ab"}
+
+    @property
+    def encode(self):
+        """MISO has none."""
+        raise AttributeError(_NO_CONTENT.format("encode"))
+
+    @property
+    def decode(self):
+        """MISO has none."""
+        raise AttributeError(_NO_CONTENT.format("decode"))
+
+    def weight_of_term(self, term):
+        """The weight of a loss term in `loss_d` or `loss_g`."""
+        config = self.config
+        if (term == "info_encoded" and not config.info_encoded) or (
+            term == "cycle_x_prior" and not config.cycle_prior
+        ):
+            return 0
+        name = term.split("_")[0]
+        return getattr(config, f"{ {'adv': 'gan', 'recon': 'recon_x'}.get(name, name) }_weight")
+
+    def encode_style(self, images, domain):
+        """The style code [N,style_dim] of images [N,H,W,3] of a domain: the mean of its distribution."""
+        return self.posterior(images, domain)[0]
+
+    def posterior(self, images, domain):
+        """(mean, log variance), each [N,style_dim], of the style of images [N,H,W,3] of a domain."""
+        self.check_images(images, domain)
+        return tuple(self._full(x) for x in self.generators[domain].style_encoder(images))
+
+    def measures(self, images, domain):
+        """The standard deviation of the styles' distributions, mean over dimensions; the prior's is 1."""
+        log_variance = clamp_log_variance(self.posterior(images, domain)[1])
+        return {"posterior_std": tf.reduce_mean(tf.exp(log_variance / 2), axis=-1)}
+
+    def discriminate(self, images, domain):
+        """The maps of logits, one per scale, of a domain's discriminator."""
+        maps = self.discriminators[domain](images, training=True)
+        return [self._full(logits) for logits in maps]
+
+    def translate(self, images, direction, style=None, seed=0):
+        """See Translator.translate."""
+        if direction not in self.directions:
+            raise ValueError(f"direction {direction!r}: must be one of {', '.join(self.directions)}")
+        source, target = DIRECTIONS[direction]
+        self.check_images(images, source)
+        if style is None:
+            style = self.prior_style(tf.shape(images)[0], seed)
+        return self._translate(images, style, target)
+
+    def prepare(self, batch):
+        """Adds the distributions of the images' styles, and a sample of each."""
+        posteriors = {domain: self.posterior(batch[domain], domain) for domain in "ab"}
+        samples = {
+            f"encoded_{domain}": reparametrize(*posteriors[domain], batch[f"epsilon_{domain}"])
+            for domain in "ab"
+        }
+        return {**batch, **samples, "posteriors": posteriors}
+
+    def generate(self, source, target, batch):
+        """{phase: fakes}."""
+        return {
+            phase: self._translate(batch[source], style, target)
+            for phase, style in self._styles(target, batch).items()
+        }
+
+    def discriminator_losses(self, source, target, batch, made):
+        """The target's discriminator sees the fakes of both phases."""
+        del source
+        real = self.discriminate(batch[target], target)
+        return {
+            f"adv_d{suffix}/{target}": discriminator_loss(
+                self.config.gan_loss, real, self.discriminate(made[phase], target)
+            )
+            for phase, suffix in _PHASES.items()
+        }
+
+    def generator_losses(self, source, target, batch, made):
+        """Both phases' terms, and the KL of the styles encoded from the target's images."""
+        posterior, own_style = batch["posteriors"][target], batch[f"encoded_{target}"]
+        losses = {f"kl/{target}": kl_divergence(*posterior)}
+        if self.config.recon_x_weight:
+            own = self._translate(batch[target], own_style, target)
+            losses[f"recon_x/{target}"] = mean_absolute_error(own, batch[target])
+        for phase, style in self._styles(target, batch).items():
+            fake, suffix = made[phase], _PHASES[phase]
+            if not self.config.info_gradient_to_style:
+                # H(z) is part of the information too. It falls with the encoder's variance, so with a
+                # gradient here the encoder would gain by making z easy to guess instead.
+                style = tf.stop_gradient(style)
+            cycle = self._translate(fake, batch[f"encoded_{source}"], source)
+            losses[f"adv_g{suffix}/{target}"] = generator_loss(
+                self.config.gan_loss, self.discriminate(fake, target)
+            )
+            losses[f"info_{phase}/{target}"] = mutual_information_loss(style, *self.posterior(fake, target))
+            losses[f"cycle_x{suffix}/{source}"] = mean_absolute_error(cycle, batch[source])
+        return losses
+
+    def _translate(self, images, style, target):
+        """x_AB(a, z) for target b."""
+        return self._full(self.generators[target](images, style))
+
+    def _styles(self, target, batch):
+        """{phase: the style codes that fakes of the target are made with}."""
+        return {"encoded": batch[f"encoded_{target}"], "prior": batch[f"style_{target}"]}
+
+
+_NO_CONTENT = (
+    "MISO has no {}: its features depend on the target's style as well as on the image, so there is no "
+    "content code. translate(images, direction, style) does both at once; encode_style is there"
+)
