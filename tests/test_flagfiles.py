@@ -32,6 +32,11 @@ def test_the_papers_experiments_are_here():
         "synthia2cityscapes",
         "cats",
         "horse2zebra",
+        "miso_summer2winter",
+        "miso_male2female",
+        "miso_cat2dog",
+        "miso_monet2photo",
+        "miso_shapes",
     }
 
 
@@ -42,15 +47,17 @@ def test_flagfile(path, request):
     assert not any(
         line.startswith("-") for line in path.read_text().splitlines() if not line.startswith("--")
     )
+    assert path.stem.startswith("miso_") == (options.train.method == "miso")
     narrow = NARROW
-    if options.model.perceptual_weight:
+    perceptual = getattr(options.model, "perceptual_weight", 0) > 0
+    if perceptual:
         narrow = {**NARROW, "vgg_weights": str(request.getfixturevalue("vgg_weights"))}
     options.model.check_size(*options.data.image_size)
     model = runs.build_model(dataclasses.replace(options, model=dataclasses.replace(options.model, **narrow)))
     model.compile()
     logs = model.train_step(tiny_batch(model, 1))
     assert all(np.isfinite(value) for value in logs.values())
-    assert ("perceptual/a" in logs) == (options.model.perceptual_weight > 0)
+    assert ("perceptual/a" in logs) == perceptual
     assert ("cycle_x/a" in logs) == (options.model.cycle_weight > 0)
 
 

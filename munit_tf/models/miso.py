@@ -113,10 +113,10 @@ class MISO(Translator):
             "--info_gradient_to_style off, or try a larger --kl_weight.",
         ),
         Watch(
-            "posterior_std",
-            lambda value, lowest, highest: value > 0.95 and lowest < 0.8,
-            "encoded styles say nothing any more: {name} is {value:.3f}, the prior's is 1, at its best it "
-            "was {lowest:.3f}. Try a smaller --kl_weight, or a larger --info_weight.",
+            "kl",
+            lambda value, lowest, highest: value < 0.1,
+            "encoded styles are the prior's and say nothing of their images: {name} is {value:.3f}. "
+            "Try a smaller --kl_weight, or a larger --info_weight.",
         ),
     )
 

@@ -4,10 +4,10 @@ from typing import Callable, NamedTuple
 
 
 class Watch(NamedTuple):
-    """A warning, given each time that a measure goes wrong.
+    """A warning, given each time that a measure or a loss goes wrong.
 
     Attributes:
-        measure: the measure's name without its domain, such as "diversity".
+        measure: what it looks at in a row of the log, without the domain, such as "diversity" or "kl".
         is_wrong: takes (value, lowest, highest), the latter two so far in the run, this value included.
         message: of one line, with places for {name}, {value}, {lowest} and {highest}.
     """
