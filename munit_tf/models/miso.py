@@ -35,8 +35,8 @@ from munit_tf.networks.decoders import AdaINDecoder, Decoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator
 from munit_tf.networks.encoders import ConditionalEncoder, VariationalStyleEncoder
 
-# The two phases, and what distinguishes their terms' names.
-_PHASES = {"encoded": "", "prior": "_prior"}
+# Of terms' names: of the phase with encoded styles and of the one with styles from the prior.
+_SUFFIXES = ("", "_prior")
 _LEAST_STD = 2.718281828 ** (LOG_VARIANCE_RANGE[0] / 2)
 
 
@@ -191,51 +191,56 @@ class MISO(Translator):
         return {**batch, **samples, "posteriors": posteriors}
 
     def generate(self, source, target, batch):
-        """{phase: fakes}."""
-        return {
-            phase: self._translate(batch[source], style, target)
-            for phase, style in self._styles(target, batch).items()
-        }
+        """The fakes of both phases, the encoded one's first: every network sees them in one batch."""
+        images = tf.concat([batch[source]] * 2, axis=0)
+        styles = tf.concat([batch[f"encoded_{target}"], batch[f"style_{target}"]], axis=0)
+        return {"fakes": self._translate(images, styles, target)}
 
     def discriminator_losses(self, source, target, batch, made):
         """The target's discriminator sees the fakes of both phases."""
         del source
-        real = self.discriminate(batch[target], target)
+        maps = self.discriminate(tf.concat([batch[target], made["fakes"]], axis=0), target)
+        real, *fakes = _split(maps, 3)
         return {
-            f"adv_d{suffix}/{target}": discriminator_loss(
-                self.config.gan_loss, real, self.discriminate(made[phase], target)
-            )
-            for phase, suffix in _PHASES.items()
+            f"adv_d{suffix}/{target}": discriminator_loss(self.config.gan_loss, real, fake)
+            for suffix, fake in zip(_SUFFIXES, fakes)
         }
 
     def generator_losses(self, source, target, batch, made):
         """Both phases' terms, and the KL of the styles encoded from the target's images."""
-        posterior, own_style = batch["posteriors"][target], batch[f"encoded_{target}"]
+        config, images, fakes = self.config, batch[source], made["fakes"]
+        posterior, style = batch["posteriors"][target], batch[f"encoded_{target}"]
         losses = {f"kl/{target}": kl_divergence(*posterior)}
-        if self.config.recon_x_weight:
-            own = self._translate(batch[target], own_style, target)
+        if config.recon_x_weight:
+            own = self._translate(batch[target], style, target)
             losses[f"recon_x/{target}"] = mean_absolute_error(own, batch[target])
-        for phase, style in self._styles(target, batch).items():
-            fake, suffix = made[phase], _PHASES[phase]
-            if not self.config.info_gradient_to_style:
-                # H(z) is part of the information too. It falls with the encoder's variance, so with a
-                # gradient here the encoder would gain by making z easy to guess instead.
-                style = tf.stop_gradient(style)
-            cycle = self._translate(fake, batch[f"encoded_{source}"], source)
-            losses[f"adv_g{suffix}/{target}"] = generator_loss(
-                self.config.gan_loss, self.discriminate(fake, target)
-            )
-            losses[f"info_{phase}/{target}"] = mutual_information_loss(style, *self.posterior(fake, target))
-            losses[f"cycle_x{suffix}/{source}"] = mean_absolute_error(cycle, batch[source])
+
+        for suffix, logits in zip(_SUFFIXES, _split(self.discriminate(fakes, target), 2)):
+            losses[f"adv_g{suffix}/{target}"] = generator_loss(config.gan_loss, logits)
+
+        if not config.info_gradient_to_style:
+            # H(z) is part of the information too, and falls with the encoder's variance: with a gradient
+            # here the encoder would gain by making z easy to guess instead.
+            style = tf.stop_gradient(style)
+        guesses = _split(self.posterior(fakes, target), 2)
+        for phase, z, guess in zip(("encoded", "prior"), (style, batch[f"style_{target}"]), guesses):
+            losses[f"info_{phase}/{target}"] = mutual_information_loss(z, *guess)
+
+        count = 2 if config.cycle_prior else 1
+        there = fakes if config.cycle_prior else _split([fakes], 2)[0][0]
+        back = self._translate(there, tf.concat([batch[f"encoded_{source}"]] * count, axis=0), source)
+        for suffix, (cycle,) in zip(_SUFFIXES, _split([back], count)):
+            losses[f"cycle_x{suffix}/{source}"] = mean_absolute_error(cycle, images)
         return losses
 
     def _translate(self, images, style, target):
         """x_AB(a, z) for target b."""
         return self._full(self.generators[target](images, style))
 
-    def _styles(self, target, batch):
-        """{phase: the style codes that fakes of the target are made with}."""
-        return {"encoded": batch[f"encoded_{target}"], "prior": batch[f"style_{target}"]}
+
+def _split(tensors, count):
+    """`count` lists of tensors, each of an equal part of the batch."""
+    return list(zip(*(tf.split(x, count) for x in tensors)))
 
 
 _NO_CONTENT = (
