@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance.methods import tiny, tiny_batch
+from conformance.methods import TINY, tiny, tiny_batch
 
 import munit_tf
 from munit_tf.training.probes import Probes
@@ -104,7 +104,7 @@ def test_the_style_changes_the_image(options):
     assert np.abs(first - second).mean() > 0.03
 
 
-def test_the_style_is_of_the_outputs_domain(model):
+def test_the_style_is_of_the_outputs_domain():
     """What E_A says of a matters to images made in a, and not to those made in b."""
     model = tiny("miso")
     batch = tiny_batch(model, 2)
@@ -157,8 +157,7 @@ def test_gradient_of_milos_target(reaches):
     """With the fakes held still, the encoded style is in MILO as its target only."""
     model = tiny("miso", info_gradient_to_style=reaches)
     batch = tiny_batch(model, 2)
-    log_variance = model.generators["b"].style_encoder.log_variance_head.bias
-    with tf.GradientTape(persistent=True) as tape:
+    with tf.GradientTape() as tape:
         prepared = model.prepare(batch)
         tape.watch(prepared["encoded_b"])
         made = tf.nest.map_structure(tf.stop_gradient, model.generate("a", "b", prepared))
@@ -167,7 +166,6 @@ def test_gradient_of_milos_target(reaches):
     assert (gradient is not None) == reaches
     if reaches:
         assert np.abs(gradient).max() > 1e-3
-    assert log_variance.shape == (3,)
 
 
 def test_the_generators_input_keeps_its_gradient_to_the_style_encoder(model):
@@ -181,34 +179,29 @@ def test_the_generators_input_keeps_its_gradient_to_the_style_encoder(model):
 
 
 def test_with_the_gradient_at_its_target_the_posterior_collapses():
-    """MILO alone, the guess held still: the encoder gains by drawing styles that are easy to guess.
+    """MILO alone: the encoder gains by drawing styles that are easy to guess, and ends at the clamp, exp(-3).
 
-    This is the collapse to the clamp, exp(-3), that --info_gradient_to_style brings about.
+    The fakes are held still, so that nothing but the width of the posterior is learned.
     """
     stds = {}
     for reaches in (False, True):
         model = tiny("miso", info_gradient_to_style=reaches)
         bias = model.named_weights()["generators/b/style_encoder/log_variance_head/bias"]
         images = tiny_batch(model, 4)
-        for step in range(40):
+        for step in range(15):
             batch = {**images, "epsilon_b": tf.random.stateless_normal([4, 3], [step, 0])}
             with tf.GradientTape() as tape:
                 prepared = model.prepare(batch)
-                style = prepared["encoded_b"]
                 made = {"fakes": tf.concat([batch["b"]] * 2, axis=0)}
-                prepared["posteriors"] = tf.nest.map_structure(tf.stop_gradient, prepared["posteriors"])
-                milo = model.generator_losses("a", "b", {**prepared, "encoded_b": style}, made)
-                loss = milo["info_encoded/b"]
-            gradient = tape.gradient(loss, bias)
-            if gradient is not None:
-                bias.assign_sub(2.0 * gradient)
+                milo = model.generator_losses("a", "b", prepared, made)["info_encoded/b"]
+            bias.assign_sub(6.0 * tape.gradient(milo, bias))
         stds[reaches] = model.measures(images["b"], "b")["posterior_std"].numpy().mean()
     assert stds[True] < 0.07
     assert stds[False] > 0.3
 
 
 def test_measures_hold_the_posteriors_width():
-    model = tiny("miso")
+    model = munit_tf.create("miso", **TINY["miso"])
     images = tiny_batch(model, 5)
     guess(model, "a", [0.0, 0, 0], np.log([0.25, 0.25, 1.0]))
     guess(model, "b", [0.0, 0, 0], [-100.0] * 3)
