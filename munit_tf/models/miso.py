@@ -14,6 +14,7 @@ No number of the paper is claimed for it.
 """
 
 import dataclasses
+import math
 
 import keras
 import tensorflow as tf
@@ -37,7 +38,7 @@ from munit_tf.networks.encoders import ConditionalEncoder, VariationalStyleEncod
 
 # Of terms' names: of the phase with encoded styles and of the one with styles from the prior.
 _SUFFIXES = ("", "_prior")
-_LEAST_STD = 2.718281828 ** (LOG_VARIANCE_RANGE[0] / 2)
+_LEAST_STD = math.exp(LOG_VARIANCE_RANGE[0] / 2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,16 +60,20 @@ class MISOConfig(TranslatorConfig):
         minimum=0,
     )
     style_to_generator: bool = option(
-        False, "the generator gets the style too; else only the encoder does, which is the method's idea"
+        False, "the generator gets the style too, by AdaIN; by the method's idea the encoder alone does"
     )
     cycle_prior: bool = option(
-        True, "cycle consistency of styles from the prior too; nothing else keeps their outputs' content"
+        True, "cycle consistency of styles from the prior too: nothing else keeps what their outputs show"
     )
-    info_encoded: bool = option(True, "MILO of encoded styles too; else of styles from the prior only")
+    info_encoded: bool = option(
+        True,
+        "MILO of encoded styles too, so that guided outputs keep to their reference; else of styles from "
+        "the prior only",
+    )
     info_gradient_to_style: bool = option(
         False,
-        "MILO's gradient reaches the encoded style that it compares with, which lets the style encoder "
-        "gain by saying nothing: outputs soon ignore the style",
+        "MILO's gradient reaches the encoded style that it compares with; the style encoder then gains by "
+        "drawing ever the same style of an image, and outputs soon ignore it",
     )
 
 
