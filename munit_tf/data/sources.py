@@ -59,6 +59,23 @@ class Files:
         """What to call image `index` in a message: its path."""
         return self.paths[index] + (f" ({self.half} half)" if self.half else "")
 
+    def stems(self):
+        """What the results for each image are called: its file name without the last suffix.
+
+        Raises:
+            InputError: two images have the same.
+        """
+        seen = {}
+        for path in self.paths:
+            stem = os.path.splitext(os.path.basename(path))[0]
+            if stem in seen:
+                raise InputError(
+                    f"{seen[stem]} and {path} would both be written as {stem}_0.png: rename one, or "
+                    f"translate {os.path.dirname(path)} to another --output"
+                )
+            seen[stem] = path
+        return list(seen)
+
 
 def decode(data, name):
     """The image in an encoded file, upright and in colour.

@@ -6,7 +6,7 @@ import types
 import keras
 import tensorflow as tf
 
-from munit_tf import compat
+from munit_tf import compat, style_codes
 from munit_tf.models.naming import named_variables
 from munit_tf.models.optimizers import Adam
 
@@ -133,7 +133,7 @@ class Translator(keras.Model):
 
     def prior_style(self, count, seed=0):
         """Style codes [count, style_dim] from the prior N(0, I), the same for the same seed."""
-        return tf.random.stateless_normal([count, self.style_dim], [seed, 0], dtype=self.result_dtype)
+        return style_codes.sample_prior(count, self.style_dim, seed, self.result_dtype)
 
     @property
     def result_dtype(self):

@@ -38,6 +38,11 @@ def tflite_difference(data, model, name):
     return _compare(function, runner, shapes, model.config)
 
 
+def most_pixels(config):
+    """How many pixels the largest image has that a model with this config is checked with."""
+    return max(height * width for height, width in _sizes(config))
+
+
 def _compare(expected, actual, shapes, config):
     differences = []
     for seed, size in enumerate(_sizes(config)):

@@ -36,8 +36,14 @@ def export(model, folder, *, formats, quantize, max_pixels, image_size):
         list of (path, signature, size in bytes, Difference).
 
     Raises:
-        InputError: the folder cannot be written, or a difference exceeds its bound.
+        InputError: the folder cannot be written, `max_pixels` is too small, or a difference exceeds its
+            bound.
     """
+    least = max(image_size[0] * image_size[1], checks.most_pixels(model.config))
+    if "saved_model" in formats and max_pixels < least:
+        raise InputError(
+            f"--max_pixels={max_pixels}: must be at least {least}, which images of warm-up and checks have"
+        )
     folder = pathlib.Path(folder)
     unfinished = folder / ".unfinished"
     try:
@@ -53,6 +59,8 @@ def export(model, folder, *, formats, quantize, max_pixels, image_size):
             rows += _write_tflite(model, unfinished, quantize)
         for path in sorted({row[0] for row in rows}):
             os.replace(path, folder / path.name)
+    except OSError as error:
+        raise InputError(f"--output={folder} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return [(folder / path.name, *rest) for path, *rest in rows]

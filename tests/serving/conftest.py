@@ -1,0 +1,62 @@
+"""A tiny model, its export, and a server of it: made once, since tracing takes seconds."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import pytest
+from conformance.methods import tiny
+
+from munit_tf.serving import writing
+
+MAX_PIXELS = 20_000
+
+
+@dataclasses.dataclass
+class Server:
+    """A running server process."""
+
+    grpc: str
+    rest: str
+    process: subprocess.Popen
+
+
+@contextlib.contextmanager
+def serving(folder, *flags):
+    """Runs server.py with the versions in a folder, under the name "tiny"."""
+    program = pathlib.Path(__file__).parent / "server.py"
+    command = [sys.executable, str(program), str(folder), "tiny", *flags]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Server(process=process, **json.loads(process.stdout.readline()))
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="session")
+def model():
+    keras.utils.set_random_seed(7)
+    return tiny("munit")
+
+
+@pytest.fixture(scope="session")
+def exported(model, tmp_path_factory):
+    """A folder with version 1."""
+    folder = tmp_path_factory.mktemp("exported")
+    formats = ("saved_model",)
+    writing.export(
+        model, folder, formats=formats, quantize="none", max_pixels=MAX_PIXELS, image_size=(16, 20)
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(exported):
+    with serving(exported) as running:
+        yield running

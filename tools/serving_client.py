@@ -1,0 +1,91 @@
+"""Has TF Serving translate image files: `python tools/serving_client.py --help`."""
+
+import dataclasses
+import os
+import sys
+from typing import Optional
+
+# Before TensorFlow is imported: of its own messages only fatal ones.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from munit_tf import command_line
+from munit_tf.config import Config, InputError, option
+
+USAGE = """\
+Sends image files to TF Serving, which serves what munit_tf.export wrote, and writes the translations:
+OUT/STEM_0.png, OUT/STEM_1.png, ... for each image STEM.jpg, and the codes of these styles, in the same order,
+to OUT/STEM_styles.npy.
+
+  python tools/serving_client.py --input=FOLDER --direction=a2b --output=OUT
+  python tools/serving_client.py --rest=http://HOST:8501 --input=PHOTO --direction=b2a --output=OUT"""
+PROGRAM = "serving_client"
+
+
+@dataclasses.dataclass(frozen=True)
+class ClientConfig(Config):
+    """Flags."""
+
+    input: Optional[str] = option(
+        None, "images: a file, folder, glob or text file of paths", path=True, required=True
+    )
+    direction: Optional[str] = option(
+        None, "from which domain to which", choices=("a2b", "b2a"), required=True
+    )
+    output: Optional[str] = option(None, "folder for the results", path=True, required=True)
+    server: Optional[str] = option(None, "HOST or HOST:PORT of gRPC (default: localhost:8500)")
+    rest: Optional[str] = option(None, "instead: http://HOST:PORT of REST, whose port is 8501 by default")
+    model: str = option("munit", "the model's name on the server, as in models.config")
+    version: Optional[int] = option(None, "of the model (default: the newest)", minimum=1)
+    timeout: float = option(120.0, "longest wait for a picture, in seconds", minimum=0.001)
+    num_styles: Optional[int] = option(
+        None, "this many random styles, the same ones for every image (default: 10)", minimum=1
+    )
+    style_from: Optional[str] = option(
+        None,
+        "instead: the styles in a .npy file [number, style_dim], such as OUT/STEM_styles.npy",
+        path=True,
+    )
+    seed: int = option(0, "of random styles; munit_tf.translate draws the same", minimum=0, maximum=2**31 - 1)
+    resize: Optional[int] = option(
+        None, "shorter side to send, in pixels (default: images are sent in their own size)", minimum=1
+    )
+
+
+def main(argv):
+    """Runs the tool; returns its exit status."""
+    return command_line.run_command(PROGRAM, USAGE, ClientConfig, _translate, argv)
+
+
+def _translate(config):
+    if config.server and config.rest:
+        raise InputError("--server and --rest exclude each other: give one of them")
+    if config.num_styles and config.style_from:
+        raise InputError("--num_styles and --style_from exclude each other: give one of them")
+    if config.rest and not config.rest.startswith(("http://", "https://")):
+        raise InputError(f"--rest={config.rest}: it must begin with http:// or https://")
+
+    from munit_tf.data.sources import list_images
+    from munit_tf.serving import client, sending
+
+    files = list_images(config.input)
+    if config.rest:
+        server = client.RestClient(config.rest.rstrip("/"), config.model, config.version, config.timeout)
+    else:
+        address = config.server or "localhost"
+        address = address if ":" in address else f"{address}:8500"
+        server = client.GrpcClient(address, config.model, config.version, config.timeout)
+    count = sending.translate_files(
+        server,
+        files,
+        config.direction,
+        config.output,
+        num_styles=config.num_styles,
+        seed=config.seed,
+        style_from=config.style_from,
+        resize=config.resize,
+    )
+    print(f"wrote {count} pictures of {len(files)} images to {os.path.relpath(config.output)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
