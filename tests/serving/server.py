@@ -10,15 +10,13 @@ import base64
 import concurrent.futures
 import http.server
 import json
-import pathlib
 import re
-import threading
-import time
 
 import grpc
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
+from session import Models, Refused
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     predict_pb2,
@@ -34,69 +32,6 @@ HTTP_STATUS = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
-
-
-class Refused(Exception):
-    """A request's end: the name of a status code, and a text."""
-
-
-class Version:
-    """One version of a model, in a Session."""
-
-    def __init__(self, path):
-        self.number = int(path.name)
-        with tf.Graph().as_default() as graph:
-            self._session = tf.compat.v1.Session(graph=graph)
-            meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(path))
-        self.signatures = meta_graph.signature_def
-        self._callables = {}
-
-    def run(self, name, inputs):
-        """{output: numpy array} of a signature; inputs are numpy arrays."""
-        if name not in self.signatures:
-            raise Refused("FAILED_PRECONDITION", f'Serving signature key "{name}" not found.')
-        signature = self.signatures[name]
-        if set(inputs) != set(signature.inputs):
-            sent, wanted = ",".join(sorted(inputs)), ",".join(sorted(signature.inputs))
-            raise Refused(
-                "INVALID_ARGUMENT",
-                f"input size does not match signature: len({{{sent}}}) != len({{{wanted}}})",
-            )
-        keys = sorted(signature.inputs)
-        if name not in self._callables:
-            # Session.run would check shapes first, in Python; the server does not.
-            self._callables[name] = self._session.make_callable(
-                {key: info.name for key, info in signature.outputs.items()},
-                [signature.inputs[key].name for key in keys],
-            )
-        try:
-            return self._callables[name](*[inputs[key] for key in keys])
-        except tf.errors.OpError as error:
-            raise Refused(tf_code_name(error), error.message) from error
-
-
-class Models:
-    """All versions of one model."""
-
-    def __init__(self, folder, name, delay):
-        self._name = name
-        self._delay = delay
-        self._lock = threading.Lock()
-        self._versions = {
-            int(path.name): Version(path) for path in pathlib.Path(folder).iterdir() if path.name.isdigit()
-        }
-
-    def version(self, name, number=None):
-        wanted = f"Latest({name})" if number is None else f"Specific({name}, {number})"
-        number = max(self._versions) if number is None else number
-        if name != self._name or number not in self._versions:
-            raise Refused("NOT_FOUND", f"Servable not found for request: {wanted}")
-        return self._versions[number]
-
-    def predict(self, version, signature_name, inputs):
-        time.sleep(self._delay)
-        with self._lock:
-            return version.run(signature_name or "serving_default", inputs)
 
 
 class Grpc(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -225,9 +160,7 @@ def columns_of(rows, infos):
     for number, row in enumerate(rows):
         if set(row) != set(infos):
             keys = ",".join(sorted(infos))
-            raise Refused(
-                "INVALID_ARGUMENT", f"Failed to process element: {number} must only have keys: {keys}"
-            )
+            raise Refused("INVALID_ARGUMENT", f"Element {number} must only have keys: {keys}")
     return {key: [row[key] for row in rows] for key in infos}
 
 
@@ -251,10 +184,6 @@ def to_json(value):
     return value.tolist()
 
 
-def tf_code_name(error):
-    return next(code.name for code in grpc.StatusCode if code.value[0] == error.error_code)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
@@ -264,20 +193,16 @@ def main():
     arguments = parser.parse_args()
 
     models = Models(arguments.folder, arguments.name, arguments.delay)
-    options = [
-        ("grpc.max_receive_message_length", arguments.max_message_bytes),
-        ("grpc.max_send_message_length", -1),
-    ]
+    limits = {"receive": arguments.max_message_bytes, "send": -1}
+    options = [(f"grpc.max_{way}_message_length", limit) for way, limit in limits.items()]
     grpc_server = grpc.server(concurrent.futures.ThreadPoolExecutor(4), options=options)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Grpc(models), grpc_server)
     grpc_port = grpc_server.add_insecure_port("127.0.0.1:0")
     grpc_server.start()
     Rest.models = models
     rest_server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Rest)
-    print(
-        json.dumps({"grpc": f"127.0.0.1:{grpc_port}", "rest": f"http://127.0.0.1:{rest_server.server_port}"}),
-        flush=True,
-    )
+    addresses = {"grpc": f"127.0.0.1:{grpc_port}", "rest": f"http://127.0.0.1:{rest_server.server_port}"}
+    print(json.dumps(addresses), flush=True)
     rest_server.serve_forever()
 
 
