@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 
 import grpc
+import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -111,7 +112,7 @@ class GrpcClient(Client):
         request.model_spec.signature_name = signature
         request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([image]))
         if style is not None:
-            request.inputs["style"].CopyFrom(tf.make_tensor_proto([style], tf.float32))
+            request.inputs["style"].CopyFrom(tf.make_tensor_proto(np.asarray([style], np.float32)))
         return self._call(self._stub.Predict, request).outputs["translated_bytes"].string_val[0]
 
     def _signatures(self):

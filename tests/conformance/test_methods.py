@@ -9,6 +9,7 @@ from translation.run_folders import files, make_images, make_run, read
 
 import munit_tf
 from munit_tf import runs, translate
+from munit_tf.serving import writing
 
 
 @pytest.fixture(params=sorted(munit_tf.METHODS))
@@ -99,6 +100,23 @@ def test_translates_both_sizes_and_repeats(method):
         np.testing.assert_array_equal(first, again)
         if model.style_dim:
             assert np.abs(first - other).max() > 1e-6
+
+
+def test_exports(method, tmp_path):
+    """A SavedModel of all that it has, and TFLite files, which the export itself holds against it."""
+    model = seeded(method)
+    size = max(16, model.config.smallest_size)
+    formats = ("saved_model", "tflite")
+    rows = writing.export(
+        model, tmp_path, formats=formats, quantize="none", max_pixels=2**20, image_size=(size, size)
+    )
+    directions = {"a2b": "serving_default", "b2a": "serve_b2a"}
+    signatures = {name for path, name, *_ in rows if path == tmp_path / "1"}
+    assert signatures == {*model.signatures(), *(directions[name] for name in model.directions)}
+    assert {f"translate_{name}" for name in model.directions} <= signatures
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files == {"1", *(f"translate_{name}.tflite" for name in model.directions)}
+    assert {path.name for path, *_ in rows} == files
 
 
 @pytest.mark.parametrize("dis_norm", ["none", "spectral"])

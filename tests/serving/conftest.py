@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -57,6 +58,10 @@ def exported(model, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def server(exported):
-    with serving(exported) as running:
+def server(exported, tmp_path_factory):
+    """Serves it as versions 1 and 7."""
+    folder = tmp_path_factory.mktemp("served")
+    for version in ("1", "7"):
+        shutil.copytree(exported / "1", folder / version)
+    with serving(folder) as running:
         yield running

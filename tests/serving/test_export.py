@@ -1,0 +1,125 @@
+"""`python -m munit_tf.export`: whole versions, or none and one line."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conformance.methods import TINY
+
+from munit_tf import command_line, export, runs
+from munit_tf.config import InputError
+from munit_tf.serving import checks, saved_model, tflite, writing
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run folder of a tiny model with random weights."""
+    folder = runs.RunFolder(tmp_path_factory.mktemp("runs") / "tiny")
+    flags = [f"--{name}={value}" for name, value in TINY["munit"].items()]
+    options, _ = command_line.parse(["--dataset=shapes", "--image_size=16x20", *flags], runs.CONFIGS)
+    model = runs.build_model(options)
+    model.compile()
+    folder.write_options(options)
+    runs.checkpoint_manager(folder, model, keep=1).save(checkpoint_number=1)
+    return folder.path
+
+
+def command(run, output, *flags):
+    return [sys.executable, "-m", "munit_tf.export", f"--run={run}", f"--output={output}", *flags]
+
+
+def everything(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.fixture(scope="module")
+def killed(run, tmp_path_factory):
+    """A folder with version 4 and a file of the user's, after an export to it was killed by SIGKILL."""
+    folder = tmp_path_factory.mktemp("exports")
+    (folder / "4").mkdir()
+    (folder / "4" / "saved_model.pb").write_bytes(b"older")
+    (folder / "notes.txt").write_text("mine")
+    before = everything(folder)
+    process = subprocess.Popen(command(run, folder), stdout=subprocess.DEVNULL)
+    part = folder / ".unfinished" / "5" / "saved_model.pb"
+    while process.poll() is None and not part.exists():
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
+    assert [name for name in everything(folder) if not name.startswith(".unfinished")] == before
+    assert part.exists()
+    return folder
+
+
+def test_a_killed_export_leaves_no_version_and_the_next_one_cleans_up(killed, run, capsys):
+    assert export.main([f"--run={run}", f"--output={killed}", "--quantize=float16"]) == 0
+    files = ["translate_a2b.tflite", "translate_b2a.tflite"]
+    assert sorted(os.listdir(killed)) == ["4", "5", "notes.txt", *files]
+    assert (killed / "4" / "saved_model.pb").read_bytes() == b"older"
+    assert {"assets.extra", "saved_model.pb", "variables"} <= set(os.listdir(killed / "5"))
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("  translate_a2b ") for line in lines) == 2
+    assert sum(line.startswith("  serving_default ") for line in lines) == 1
+
+
+def test_the_next_version_counts_numbers_only(tmp_path):
+    assert writing._next_version(tmp_path) == "1"
+    for name in ("2", "10", "9a", "latest"):
+        (tmp_path / name).mkdir()
+    assert writing._next_version(tmp_path) == "11"
+
+
+def test_a_difference_above_its_bound_is_an_error_and_leaves_nothing(model, exported, tmp_path, monkeypatch):
+    """What is written is the model as it was before one of its weights changed."""
+    monkeypatch.setattr(saved_model, "Servable", lambda model, max_pixels: None)
+    monkeypatch.setattr(saved_model, "write", lambda _, path, size: shutil.copytree(exported / "1", path))
+    data = tflite.convert(model, "translate_a2b", "none")
+    monkeypatch.setattr(tflite, "convert", lambda *_: data)
+    weight = model.named_weights()["generators/b/decoder/convs/1/norm/gamma"]
+    before = weight.numpy()
+    weight.assign(before * 1.01)
+    options = dict(quantize="none", max_pixels=2**20, image_size=(16, 16))
+    try:
+        for name, formats in (("1", ("saved_model",)), ("translate_a2b.tflite", ("tflite",))):
+            with pytest.raises(InputError, match=f"^{name}, .*: it differs from the model in memory by 0.0"):
+                writing.export(model, tmp_path / "out", formats=formats, **options)
+            assert everything(tmp_path / "out") == []
+    finally:
+        weight.assign(before)
+
+
+def test_a_difference_that_is_no_number_is_above_every_bound():
+    for difference in (checks.Difference(float("nan"), 0.0), checks.Difference(0.0, float("nan"))):
+        with pytest.raises(InputError, match="Nothing was written"):
+            writing._checked(pathlib.Path("x"), "translate_a2b", 1, difference, "none")
+
+
+def refused(capsys, *flags):
+    assert export.main([*map(str, flags)]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("munit_tf.export: ") and err.count("\n") == 1
+    return err
+
+
+def test_bad_input_is_one_line(run, tmp_path, capsys):
+    output = f"--output={tmp_path / 'out'}"
+    assert "is not a run folder: it has no run.flags" in refused(capsys, f"--run={tmp_path}", output)
+    assert "--run is missing" in refused(capsys, output)
+    assert "--output is missing" in refused(capsys, f"--run={run}")
+    for flag, message in (
+        ("--format=onnx", "must be one of saved_model, tflite"),
+        ("--quantize=int4", "must be one of none, float16, dynamic"),
+        ("--max_pixels=9000", "--max_pixels=9000: must be at least 10240"),
+    ):
+        assert message in refused(capsys, f"--run={run}", output, flag)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").write_text("mine")
+    for place in ("file", "file/out"):
+        line = refused(capsys, f"--run={run}", f"--output={tmp_path}/{place}")
+        assert f"--output={tmp_path}/{place} cannot be written: Not a directory" in line
+    assert (tmp_path / "file").read_text() == "mine"
