@@ -81,8 +81,8 @@ class Client:
         reason = _one_line(text)
         if code == "UNAVAILABLE":
             return InputError(
-                f"{self._address} cannot be reached: is the server running, and is this the right one of its "
-                f"two ports? ({reason})"
+                f"{self._address} is not available: is the server running, not overloaded, and is this the "
+                f"right one of its two ports? ({reason})"
             )
         if code == "DEADLINE_EXCEEDED":
             return InputError(
@@ -93,7 +93,9 @@ class Client:
             version = "" if self._version is None else f" in version {self._version}"
             return InputError(f"{self._address} has no model {self.model}{version} ({reason})")
         if code == "RESOURCE_EXHAUSTED":
-            return InputError(f"too large a message, or too little memory, at {self._address} ({reason})")
+            return InputError(
+                f"{self._address} has no room: the message is too large, or the server overloaded ({reason})"
+            )
         return InputError(f"{self._address} refuses the request: {reason}")
 
 

@@ -15,8 +15,10 @@ import threading
 import numpy as np
 import pytest
 import serving_client
+from google.protobuf import text_format
 from PIL import Image
 from serving.conftest import MAX_PIXELS, serving
+from tensorflow_serving.config import model_server_config_pb2
 
 from munit_tf.data.sources import list_images
 from munit_tf.padding import pad_to_fit
@@ -136,7 +138,7 @@ def test_a_refused_connection(flag, photos, tmp_path, capsys):
         unused.bind(("127.0.0.1", 0))  # Bound and not listening: the port refuses.
         where = flag.format(unused.getsockname()[1])
         line = refused(capsys, where, f"--input={photos}", "--direction=a2b", f"--output={tmp_path}/out")
-    assert "cannot be reached: is the server running" in line and "Connection refused" in line
+    assert "is not available: is the server running" in line and "Connection refused" in line
     assert not (tmp_path / "out").exists()
 
 
@@ -144,9 +146,7 @@ def test_the_port_of_the_other_protocol(server, photos, tmp_path, capsys):
     flags = [f"--input={photos}", "--direction=a2b", f"--output={tmp_path}/out"]
     grpc_port, rest_port = server.grpc, server.rest.removeprefix("http://")
     for where in (f"--server={rest_port}", f"--rest=http://{grpc_port}"):
-        assert "cannot be reached: is the server running, and is this the right one of its" in refused(
-            capsys, where, *flags
-        )
+        assert "is this the right one of its two ports?" in refused(capsys, where, *flags)
 
 
 def test_an_image_above_the_servers_limit(where, photos, tmp_path, capsys):
@@ -183,12 +183,21 @@ def test_a_slow_server_and_a_small_one(exported, photos, tmp_path, capsys):
     with serving(exported, "--delay=30", "--max_message_bytes=500") as server:
         ways = f"--server={server.grpc}", f"--rest={server.rest}"
         line = refused(capsys, ways[0], *flags)
-        assert "too large a message" in line and "vs. 500" in line
+        assert "has no room: the message is too large" in line and "vs. 500" in line
         small = photos / "c.png"
         assert small.stat().st_size < 400
         for where in ways:
             line = refused(capsys, where, *flags, f"--input={small}", "--timeout=2")
             assert f"{small}: " in line and "has not answered in time: give a larger --timeout than 2" in line
+
+
+def test_the_shipped_configuration_has_the_clients_model():
+    config = model_server_config_pb2.ModelServerConfig()
+    folder = pathlib.Path(serving_client.__file__).parent / "serving"
+    text_format.Parse((folder / "models.config").read_text(), config)
+    (entry,) = config.model_config_list.config
+    assert entry.name == serving_client.ClientConfig.model
+    assert f"target: {entry.base_path}\n" in (folder / "compose.yaml").read_text()
 
 
 @pytest.mark.parametrize("body", [b"hello", b"[1, 2]", b'{"metadata": {}}', b""])
