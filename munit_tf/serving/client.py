@@ -136,7 +136,7 @@ class GrpcClient(Client):
         try:
             return method(request, timeout=self._timeout)
         except grpc.RpcError as error:
-            raise self._error(error.code().name, error.details()) from error
+            raise self._error(error.code().name, error.details() or str(error)) from error
 
 
 class RestClient(Client):
@@ -171,8 +171,7 @@ class RestClient(Client):
             with urllib.request.urlopen(request, timeout=self._timeout) as reply:
                 text = reply.read()
         except urllib.error.HTTPError as error:
-            code = _CODES.get(error.code)
-            raise self._error(code, f"HTTP {error.code}: {_message(error.read())}") from error
+            raise self._error(_CODES.get(error.code), f"HTTP {error.code}: {_message(error)}") from error
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             late = isinstance(reason, socket.timeout)
@@ -180,11 +179,17 @@ class RestClient(Client):
         try:
             return pick(json.loads(text))
         except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise InputError(f"{url} does not answer as TF Serving does: {_one_line(text[:200])}") from error
+            raise InputError(
+                f"{url} does not answer as TF Serving does: {_one_line(str(text[:200]))}"
+            ) from error
 
 
-def _message(body):
-    """The text in the body of an error."""
+def _message(error):
+    """The text of an HTTPError: TF Serving's own, or whatever a proxy sends."""
+    try:
+        body = error.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        return error.reason
     try:
         return json.loads(body)["error"]
     except (ValueError, KeyError, TypeError):
@@ -192,7 +197,6 @@ def _message(body):
 
 
 def _one_line(text):
-    text = text.decode(errors="replace") if isinstance(text, bytes) else text
     # TensorFlow tells an assertion's text among places in the graph, which say nothing to a user.
     said = re.search(r"assertion failed: (.+)", text)
     return " ".join((said[1] if said else text).split())[:400]
