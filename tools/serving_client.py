@@ -65,9 +65,11 @@ def _translate(config):
         raise InputError(f"--rest={config.rest}: it must begin with http:// or https://")
 
     from munit_tf.data.sources import list_images
-    from munit_tf.serving import client, sending
 
     files = list_images(config.input)
+
+    from munit_tf.serving import client, sending
+
     if config.rest:
         server = client.RestClient(config.rest.rstrip("/"), config.model, config.version, config.timeout)
     else:
