@@ -10,8 +10,11 @@ import subprocess
 import sys
 
 import keras
+import numpy as np
 import pytest
 from conformance.methods import tiny
+from PIL import Image
+from serving.session import Version
 
 from munit_tf.serving import writing
 
@@ -65,3 +68,36 @@ def server(exported, tmp_path_factory):
         shutil.copytree(exported / "1", folder / version)
     with serving(folder) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def session(exported):
+    """Version 1 in a Session of this process."""
+    return Version(exported / "1")
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """Files of every kind, under names whose order is known."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+
+    def photo(height, width):
+        return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo(18, 25).save(folder / "a.jpg", quality=90)
+    photo(18, 25).save(folder / "b.turned.jpg", quality=90, exif=exif)
+    photo(7, 9).save(folder / "c.png")
+    photo(20, 16).save(folder / "d.webp", lossless=True)
+    translucent = photo(16, 16)
+    translucent.putalpha(100)
+    translucent.save(folder / "e.png")
+    Image.fromarray(rng.integers(0, 65536, (17, 16), dtype=np.uint16)).save(folder / "f.png")
+    return folder
+
+
+@pytest.fixture(params=["grpc", "rest"])
+def where(request, server):
+    return {"grpc": f"--server={server.grpc}", "rest": f"--rest={server.rest}"}[request.param]

@@ -6,8 +6,6 @@ import io
 import json
 import os
 import pathlib
-import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -17,56 +15,12 @@ import pytest
 import serving_client
 from google.protobuf import text_format
 from PIL import Image
-from serving.conftest import MAX_PIXELS, serving
+from serving.client_runs import metadata, refused, run
 from tensorflow_serving.config import model_server_config_pb2
 
 from munit_tf.data.sources import list_images
 from munit_tf.padding import pad_to_fit
 from munit_tf.serving import sending
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    """Files of every kind, under names whose order is known."""
-    folder = tmp_path_factory.mktemp("photos")
-    rng = np.random.default_rng(0)
-
-    def photo(height, width):
-        return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    photo(18, 25).save(folder / "a.jpg", quality=90)
-    photo(18, 25).save(folder / "b.turned.jpg", quality=90, exif=exif)
-    photo(7, 9).save(folder / "c.png")
-    photo(20, 16).save(folder / "d.webp", lossless=True)
-    translucent = photo(16, 16)
-    translucent.putalpha(100)
-    translucent.save(folder / "e.png")
-    Image.fromarray(rng.integers(0, 65536, (17, 16), dtype=np.uint16)).save(folder / "f.png")
-    return folder
-
-
-@pytest.fixture(params=["grpc", "rest"])
-def where(request, server):
-    return {"grpc": f"--server={server.grpc}", "rest": f"--rest={server.rest}"}[request.param]
-
-
-def run(capsys, *flags):
-    """(exit status, standard output, the last line of standard error that is not the progress bar's)."""
-    status = serving_client.main([*map(str, flags)])
-    out, err = capsys.readouterr()
-    lines = [line for line in err.splitlines() if "picture/s" not in line and "?picture" not in line]
-    return status, out, "\n".join(lines).strip()
-
-
-def refused(capsys, *flags):
-    """The one line that a run ends with."""
-    status, out, err = run(capsys, *flags)
-    assert (status, out) == (2, "")
-    line = err.splitlines()[-1]
-    assert line.startswith("serving_client: ") and len(line) < 900, err
-    return line
 
 
 def expected(model, path, direction, codes):
@@ -126,120 +80,6 @@ def test_versions(where, photos, tmp_path, capsys):
     assert not (tmp_path / "no").exists()
 
 
-def test_an_unknown_model(where, photos, tmp_path, capsys):
-    line = refused(capsys, where, f"--input={photos}", "--direction=a2b", f"--output={tmp_path}/out")
-    assert "has no model munit (" in line and "Servable not found for request: Latest(munit)" in line
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("flag", ["--server=127.0.0.1:{}", "--rest=http://127.0.0.1:{}"])
-def test_a_refused_connection(flag, photos, tmp_path, capsys):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # Bound and not listening: the port refuses.
-        where = flag.format(unused.getsockname()[1])
-        line = refused(capsys, where, f"--input={photos}", "--direction=a2b", f"--output={tmp_path}/out")
-    assert "is not available: is the server running" in line and "Connection refused" in line
-    assert not (tmp_path / "out").exists()
-
-
-def test_the_port_of_the_other_protocol(server, photos, tmp_path, capsys):
-    flags = [f"--input={photos}", "--direction=a2b", f"--output={tmp_path}/out"]
-    grpc_port, rest_port = server.grpc, server.rest.removeprefix("http://")
-    for where in (f"--server={rest_port}", f"--rest=http://{grpc_port}"):
-        assert "is this the right one of its two ports?" in refused(capsys, where, *flags)
-
-
-def test_an_image_above_the_servers_limit(where, photos, tmp_path, capsys):
-    Image.new("RGB", (MAX_PIXELS // 10 + 1, 10)).save(tmp_path / "large.png")
-    shutil.copy(photos / "c.png", tmp_path / "a.png")
-    flags = [f"--input={tmp_path}", "--direction=a2b", "--model=tiny", "--num_styles=1"]
-    line = refused(capsys, where, *flags, f"--output={tmp_path}/out")
-    assert f"{tmp_path}/large.png: " in line
-    assert f"height and width must multiply to 1 to {MAX_PIXELS}, not] [10 {MAX_PIXELS // 10 + 1}]" in line
-    # What came before stays, and nothing is half-written.
-    assert sorted(os.listdir(tmp_path / "out")) == ["a_0.png", "a_styles.npy"]
-
-
-def test_broken_images_stay_here(where, photos, tmp_path, capsys):
-    data = (photos / "a.jpg").read_bytes()
-    (tmp_path / "cut.jpg").write_bytes(data[: len(data) // 2])
-    flags = [f"--input={tmp_path}", "--direction=a2b", "--model=tiny", f"--output={tmp_path}/out"]
-    assert f"{tmp_path}/cut.jpg cannot be decoded" in refused(capsys, where, *flags)
-    assert os.listdir(tmp_path / "out") == []
-
-
-def test_styles_of_a_wrong_length(where, photos, tmp_path, capsys):
-    np.save(tmp_path / "codes.npy", np.zeros((2, 8), np.float32))
-    flags = [f"--input={photos}", "--direction=a2b", "--model=tiny", f"--output={tmp_path}/out"]
-    line = refused(capsys, where, *flags, f"--style_from={tmp_path / 'codes.npy'}")
-    assert line.endswith(
-        f"--style_from={tmp_path / 'codes.npy'}: it must hold an array of numbers "
-        "[number of styles, 3], not one of shape [2, 8]"
-    )
-
-
-def test_a_slow_server_and_a_small_one(exported, photos, tmp_path, capsys):
-    flags = [f"--input={photos / 'a.jpg'}", "--direction=a2b", "--model=tiny", f"--output={tmp_path}/out"]
-    with serving(exported, "--delay=30", "--max_message_bytes=500") as server:
-        ways = f"--server={server.grpc}", f"--rest={server.rest}"
-        line = refused(capsys, ways[0], *flags)
-        assert "has no room: the message is too large" in line and "vs. 500" in line
-        small = photos / "c.png"
-        assert small.stat().st_size < 400
-        for where in ways:
-            line = refused(capsys, where, *flags, f"--input={small}", "--timeout=2")
-            assert f"{small}: " in line and "has not answered in time: give a larger --timeout than 2" in line
-
-
-def test_the_shipped_configuration_has_the_clients_model():
-    config = model_server_config_pb2.ModelServerConfig()
-    folder = pathlib.Path(serving_client.__file__).parent / "serving"
-    text_format.Parse((folder / "models.config").read_text(), config)
-    (entry,) = config.model_config_list.config
-    assert entry.name == serving_client.ClientConfig.model
-    assert f"target: {entry.base_path}\n" in (folder / "compose.yaml").read_text()
-
-
-@pytest.mark.parametrize("body", [b"hello", b"[1, 2]", b'{"metadata": {}}', b""])
-def test_something_else_than_tf_serving(serve, body, photos, tmp_path, capsys):
-    where = f"--rest={serve(body)}"
-    line = refused(capsys, where, f"--input={photos}", "--direction=a2b", f"--output={tmp_path}/out")
-    assert "does not answer as TF Serving does" in line
-
-
-@pytest.mark.parametrize(
-    "body, status, length, message",
-    [
-        (b"<h1>out of</h1>\n order", 502, None, " refuses the request: HTTP 502: <h1>out of</h1> order"),
-        (b"too much", 413, None, "the message is too large, or the server overloaded (HTTP 413: too much)"),
-        (b"{", 200, 1000, " is not available: is the server running"),
-        (b"{", 500, 1000, " refuses the request: HTTP 500: Internal Server Error"),
-    ],
-)
-def test_answers_of_a_proxy(serve, photos, tmp_path, capsys, body, status, length, message):
-    where = f"--rest={serve(body, length, status)}"
-    flags = [f"--input={photos}", "--direction=a2b", f"--output={tmp_path}/out"]
-    assert message in refused(capsys, where, *flags)
-
-
-def metadata(signature, key):
-    """REST's answer for a model of one signature of one input of shape [N]."""
-    inputs = {key: {"tensor_shape": {"dim": [{"size": "-1"}]}}}
-    return json.dumps(
-        {"metadata": {"signature_def": {"signature_def": {signature: {"inputs": inputs}}}}}
-    ).encode()
-
-
-def test_another_model(photos, tmp_path, capsys, serve):
-    """One that was not written by the export command, and one that has a single direction."""
-    where = f"--rest={serve(metadata('serving_default', 'x'))}"
-    flags = [f"--input={photos}", "--model=other", f"--output={tmp_path}/out"]
-    line = refused(capsys, where, *flags, "--direction=a2b")
-    assert line.endswith("model other was not written by munit_tf.export: signature serving_default takes x")
-    line = refused(capsys, where, *flags, "--direction=b2a")
-    assert line.endswith("model other has no signature serve_b2a: it has serving_default")
-
-
 def test_a_model_without_style(photos, tmp_path, capsys, server):
     """No style is sent, one picture comes back, and no codes are written."""
     seen = []
@@ -274,35 +114,13 @@ def test_a_model_without_style(photos, tmp_path, capsys, server):
     assert (tmp_path / "out" / "c_0.png").read_bytes() == file
 
 
-@pytest.mark.parametrize(
-    "flags, message",
-    [
-        (["--server=a", "--rest=http://b"], "--server and --rest exclude each other"),
-        (["--num_styles=2", "--style_from=x.npy"], "--num_styles and --style_from exclude each other"),
-        (["--rest=localhost:8501"], "--rest=localhost:8501: it must begin with http:// or https://"),
-        (["--direction=both"], "must be one of a2b, b2a"),
-        (["--input=/nowhere"], "no image is at /nowhere"),
-        (["--timeout=0"], "--timeout=0"),
-    ],
-)
-def test_flags_that_cannot_be(flags, message, photos, tmp_path, capsys):
-    common = [f"--input={photos}", "--direction=a2b", f"--output={tmp_path}/out"]
-    assert message in refused(capsys, *common, *flags)
-    assert not (tmp_path / "out").exists()
-
-
-def test_two_images_of_one_name(photos, tmp_path, capsys):
-    for name in ("x.jpg", "x.jpeg"):
-        shutil.copy(photos / "a.jpg", tmp_path / name)
-    line = refused(capsys, f"--input={tmp_path}", "--direction=a2b", f"--output={tmp_path}/out")
-    assert f"{tmp_path}/x.jpeg and {tmp_path}/x.jpg would both be written as x_0.png" in line
-
-
-def test_an_output_that_cannot_be_written(where, photos, tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    flags = [f"--input={photos}", "--direction=a2b", "--model=tiny", f"--output={tmp_path}/file/out"]
-    assert "file/out cannot be written: Not a directory" in refused(capsys, where, *flags)
-    assert (tmp_path / "file").read_text() == ""
+def test_the_shipped_configuration_has_the_clients_model():
+    config = model_server_config_pb2.ModelServerConfig()
+    folder = pathlib.Path(serving_client.__file__).parent / "serving"
+    text_format.Parse((folder / "models.config").read_text(), config)
+    (entry,) = config.model_config_list.config
+    assert entry.name == serving_client.ClientConfig.model
+    assert f"target: {entry.base_path}\n" in (folder / "compose.yaml").read_text()
 
 
 def test_help(capsys):
