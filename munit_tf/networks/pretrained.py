@@ -1,14 +1,25 @@
-"""Networks with published weights."""
+"""Networks with published weights. Their loaders never fall back on random ones."""
 
+import hashlib
+import json
 import os
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 _CAFFE_MEAN_BGR = (103.939, 116.779, 123.680)
 # Convolutions between two pools; the authors' VGG-16 has no pool between conv4_3 and conv5_1.
 _VGG16_BLOCKS = (2, 2, 3, 6)
 _VGG16_CONVS = 13
+_VGG16_STOCK_BLOCKS = (2, 2, 3, 3, 3)
+
+INCEPTION_V3_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+INCEPTION_V3_URL = (
+    "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/" + INCEPTION_V3_FILE
+)
+_INCEPTION_V3_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
+INCEPTION_V3_SIZE = 299
 
 
 class VGG16Features:
@@ -54,3 +65,180 @@ def load_vgg16(path=None):
     model = keras.applications.VGG16(include_top=False, weights=path or "imagenet")
     convs = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     return VGG16Features([layer.get_weights() for layer in convs])
+
+
+class AlexNetTaps:
+    """The five feature maps, each after its ReLU, of torchvision's AlexNet.
+
+    Args:
+        weights: 5 pairs (kernel [k,k,C_in,C_out], bias [C_out]), in order.
+    """
+
+    channels = (64, 192, 384, 256, 256)
+    _STRIDES = (4, 1, 1, 1, 1)
+    _PADDINGS = (2, 2, 1, 1, 1)
+    _POOLED = (1, 2)
+
+    def __init__(self, weights):
+        _check_channels(weights, self.channels, "AlexNet")
+        self._weights = [(tf.constant(kernel), tf.constant(bias)) for kernel, bias in weights]
+
+    def __call__(self, x):
+        """[N,H,W,3], H and W at least 31 -> five maps [N,h,w,C], the first with h = (H - 7) // 4 + 1."""
+        maps = []
+        for i, (kernel, bias) in enumerate(self._weights):
+            if i in self._POOLED:
+                x = tf.nn.max_pool2d(x, 3, 2, "VALID")
+            pad = [self._PADDINGS[i]] * 2
+            x = tf.nn.conv2d(
+                x, tf.cast(kernel, x.dtype), self._STRIDES[i], padding=[[0, 0], pad, pad, [0, 0]]
+            )
+            x = tf.nn.relu(x + tf.cast(bias, x.dtype))
+            maps.append(x)
+        return maps
+
+
+class VGG16Taps:
+    """relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 of torchvision's VGG-16, with all its pools.
+
+    Args:
+        weights: 13 pairs (kernel [3,3,C_in,C_out], bias [C_out]), in order.
+    """
+
+    channels = (64, 128, 256, 512, 512)
+
+    def __init__(self, weights):
+        per_conv = [c for c, convs in zip(self.channels, _VGG16_STOCK_BLOCKS) for _ in range(convs)]
+        _check_channels(weights, per_conv, "VGG-16")
+        self._weights = [(tf.constant(kernel), tf.constant(bias)) for kernel, bias in weights]
+
+    def __call__(self, x):
+        """[N,H,W,3], H and W at least 16 -> five maps [N,h,w,C], the first of full size."""
+        weights, maps = iter(self._weights), []
+        for block, num_convs in enumerate(_VGG16_STOCK_BLOCKS):
+            x = tf.nn.max_pool2d(x, 2, 2, "VALID") if block else x
+            for _ in range(num_convs):
+                kernel, bias = next(weights)
+                x = tf.nn.relu(
+                    tf.nn.conv2d(x, tf.cast(kernel, x.dtype), 1, "SAME") + tf.cast(bias, x.dtype)
+                )
+            maps.append(x)
+        return maps
+
+
+TAPS = {"alexnet": AlexNetTaps, "vgg16": VGG16Taps}
+
+
+def load_taps(network, folder):
+    """The `AlexNetTaps` or `VGG16Taps` with the weights that `tools/import_weights.py` wrote.
+
+    Args:
+        network: "alexnet" or "vgg16".
+        folder: where `NETWORK.npz` lies.
+
+    Returns:
+        (network, provenance), the latter as `provenance` gives it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds something else.
+    """
+    path = os.path.join(folder, f"{network}.npz")
+    arrays = _read_npz(path)
+    convs = sum(name.endswith("/kernel") for name in arrays)
+    try:
+        weights = [(arrays[f"{i}/kernel"], arrays[f"{i}/bias"]) for i in range(convs)]
+    except KeyError as error:
+        raise ValueError(f"{path} does not hold {network}'s weights: it has no {error}") from None
+    return TAPS[network](weights), provenance(path, arrays)
+
+
+def load_lpips_linear(network, version, folder):
+    """LPIPS' linear weights, five arrays [C], from the `lpips.npz` that `tools/import_weights.py` wrote.
+
+    Args:
+        network: "alexnet" or "vgg16".
+        version: "0.0" or "0.1".
+        folder: where `lpips.npz` lies.
+
+    Returns:
+        (list of arrays, provenance).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds something else.
+    """
+    path = os.path.join(folder, "lpips.npz")
+    arrays = _read_npz(path)
+    names = [f"{network}/{version}/{i}" for i in range(5)]
+    shapes = [arrays[name].shape if name in arrays else None for name in names]
+    if shapes != [(c,) for c in TAPS[network].channels]:
+        raise ValueError(f"{path} does not hold LPIPS {version} for {network}")
+    return [arrays[name] for name in names], provenance(path, arrays)
+
+
+def fetch_inception_v3(folder):
+    """The path of `keras.applications`' Inception-v3 weights without top, downloaded if not in `folder`.
+
+    Raises:
+        Exception: as Keras raises it, where the download fails. It waits long for an answer: see
+            first that INCEPTION_V3_URL can be reached.
+    """
+    path = os.path.join(folder, INCEPTION_V3_FILE)
+    if os.path.isfile(path):
+        return path
+    return keras.utils.get_file(
+        INCEPTION_V3_FILE,
+        INCEPTION_V3_URL,
+        cache_subdir=os.path.abspath(folder),
+        file_hash=_INCEPTION_V3_MD5,
+    )
+
+
+def load_inception_v3(path):
+    """Inception-v3 without top, with the weights of a file: [N,299,299,3] in [-1, 1] -> [N,2048].
+
+    Args:
+        path: INCEPTION_V3_FILE, as `fetch_inception_v3` finds it.
+
+    Raises:
+        ValueError: the file holds something else.
+    """
+    try:
+        return keras.applications.InceptionV3(include_top=False, pooling="avg", weights=path)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} does not hold Keras' Inception-v3 without top: {reason}") from error
+
+
+def provenance(path, arrays=()):
+    """{"file", "sha256"} of a file of weights, and "source", {name: sha256}, of what it was made from."""
+    found = {"file": os.path.basename(path), "sha256": sha256(path)}
+    if "source" in arrays:
+        found["source"] = json.loads(str(arrays["source"]))
+    return found
+
+
+def sha256(path):
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for chunk in iter(lambda: file.read(1 << 20), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _read_npz(path):
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"there is no file {path}: tools/import_weights.py makes it")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except Exception as error:  # Of zipfile, zlib or NumPy, whichever meets the damage.
+        raise ValueError(f"{path} cannot be read: make it again with tools/import_weights.py") from error
+
+
+def _check_channels(weights, channels, name):
+    expected = list(zip((3, *channels), channels))
+    if [kernel.shape[2:] for kernel, _ in weights] != expected:
+        raise ValueError(f"these are not {name}'s {len(channels)} convolutions")

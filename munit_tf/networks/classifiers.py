@@ -1,0 +1,74 @@
+"""Image classifiers: a small one for small data, and Inception-v3."""
+
+import keras
+
+BACKBONES = ("small", "inception_v3")
+DEFAULT_SIZES = {"small": 64, "inception_v3": 299}
+_SMALL_CHANNELS = (32, 64, 128, 128)
+
+
+def build_classifier(backbone, num_classes, image_size, weights=None):
+    """A keras.Model: images [N,S,S,3] in [-1, 1] -> logits [N,num_classes].
+
+    The input of its last layer, `features_of(model)`, is what FID and KID compare: 128 numbers for an
+    image of "small", 2048 of "inception_v3".
+
+    Args:
+        backbone: one of BACKBONES.
+        num_classes: how many.
+        image_size: S, in pixels; at least 16 for "small", 75 for "inception_v3".
+        weights: for "inception_v3", a file of `keras.applications`' weights without top; None: random
+            weights, to be trained or set.
+    """
+    shape = (image_size, image_size, 3)
+    if backbone == "inception_v3":
+        base = keras.applications.InceptionV3(
+            include_top=False, pooling="avg", weights=weights, input_shape=shape
+        )
+        images, features = base.input, base.output
+    else:
+        images = x = keras.Input(shape)
+        for channels in _SMALL_CHANNELS:
+            x = keras.layers.Conv2D(channels, 3, padding="same", use_bias=False)(x)
+            x = keras.layers.BatchNormalization(momentum=0.9)(x)
+            x = keras.layers.MaxPooling2D()(keras.layers.ReLU()(x))
+        features = keras.layers.GlobalAveragePooling2D()(x)
+    logits = keras.layers.Dense(num_classes)(keras.layers.Dropout(0.3)(features))
+    return keras.Model(images, logits)
+
+
+def features_of(model):
+    """The keras.Model: images -> (features [N,D], logits) of a classifier."""
+    return keras.Model(model.input, [model.layers[-2].input, model.output])
+
+
+def named_weights(model):
+    """{name: array} of a classifier: the layer's number among those with weights, and the weight's name."""
+    named = {}
+    for name, variable in _variables(model):
+        named[name] = variable.numpy()
+    return named
+
+
+def set_named_weights(model, arrays):
+    """Sets all of a classifier's weights from {name: array}.
+
+    Raises:
+        ValueError: a name is missing or in the way, or a shape differs; nothing is set then.
+    """
+    variables = dict(_variables(model))
+    if wrong := sorted(variables.keys() ^ arrays.keys()):
+        raise ValueError(f"the weights do not fit the network: {wrong[0]}")
+    for name, variable in variables.items():
+        if tuple(variable.shape) != arrays[name].shape:
+            raise ValueError(f"the weights do not fit the network: {name} has shape {arrays[name].shape}")
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def _variables(model):
+    # Keras numbers layers over the whole process, so their own names do not last.
+    layers = [layer for layer in model.layers if layer.weights]
+    for i, layer in enumerate(layers):
+        for variable in layer.weights:
+            yield f"{i:03d}/{variable.name.split('/')[-1].split(':')[0]}", variable
