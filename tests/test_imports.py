@@ -8,7 +8,7 @@ import sys
 import pytest
 
 PACKAGE = pathlib.Path(__file__).parent.parent / "munit_tf"
-COMMANDS = {"train", "translate", "export"}
+COMMANDS = {"train", "translate", "export", "evaluate"}
 # For each room what it may import of the package; a room may always import itself.
 MAY_IMPORT = {
     "__init__": set(),
@@ -27,6 +27,8 @@ MAY_IMPORT = {
     "serving": {"config", "data", "padding", "style_codes"},
     "training": {"runs", "models", "data", "config", "pictures"},
     "translation": {"runs", "models", "data", "config", "pictures", "padding"},
+    "evaluation": {"networks", "config"},
+    "scoring": {"evaluation", "networks", "runs", "models", "data", "config"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -82,6 +82,14 @@ class Shapes:
             draw.polygon(corners, fill=tuple(round(255 * c) for c in colour))
         return image.resize((self.size, self.size), Image.Resampling.BOX)
 
+    def inside(self, index):
+        """The pixels that shape `index` covers, bool [size, size]: what its filling colours."""
+        side = self.size * _SUPERSAMPLING
+        image = Image.new("L", (side, side), 0)
+        corners = [(x * side, y * side) for x, y in self.shape(index).corners()]
+        ImageDraw.Draw(image).polygon(corners, fill=255)
+        return np.asarray(image.resize((self.size, self.size), Image.Resampling.BOX)) > 127
+
     def name(self, index):
         """What to call image `index` in a message."""
         return f"shapes {self.split} {self.domain} {index}"

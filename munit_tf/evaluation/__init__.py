@@ -1,1 +1,1 @@
-"""Measures of translations: functions of features, probabilities or images, and the networks that make them."""
+"""Measures of translations: of features, probabilities or images; and the networks that make these."""

@@ -1,4 +1,4 @@
-"""What stays and what is guided: reconstruction, styles against the prior, and the known answers of `shapes`."""
+"""What stays and what is guided: reconstruction, styles, and the known answers of `shapes`."""
 
 import numpy as np
 

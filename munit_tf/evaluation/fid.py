@@ -23,9 +23,7 @@ def fid(features_x, features_y):
     """
     x, y = _checked("FID", features_x, features_y)
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
-    return frechet_distance(
-        mean_x, _factor(x - mean_x, len(x) - 1), mean_y, _factor(y - mean_y, len(y) - 1)
-    )
+    return frechet_distance(mean_x, _factor(x - mean_x, len(x) - 1), mean_y, _factor(y - mean_y, len(y) - 1))
 
 
 def frechet_distance(mean_x, factor_x, mean_y, factor_y):

@@ -43,9 +43,10 @@ PROTOCOLS = {
     "stargan2": Protocol(
         10,
         tuple(itertools.combinations(range(10), 2)),
-        "StarGAN v2, appendix C: 10 outputs of each input, all 45 pairs",
+        "StarGAN v2: 10 outputs of each input, all 45 pairs",
     ),
 }
+SINGLE_OUTPUT = Protocol(1, (), "one output of each input, which nothing pairs")
 
 
 class LPIPS:
@@ -143,8 +144,10 @@ class PairDistances:
 
     def result(self):
         """Means and counts of the distances between outputs, and from the input to outputs."""
-        within = np.concatenate(self._within).astype(np.float64)
-        result = {"between_outputs": float(within.mean()), "pairs": len(within)}
+        result = {}
+        if self._within:
+            within = np.concatenate(self._within).astype(np.float64)
+            result.update(between_outputs=float(within.mean()), pairs=len(within))
         if self._to_input:
             to_input = np.concatenate(self._from_input).astype(np.float64)
             result.update(input_to_output=float(to_input.mean()), outputs=len(to_input))

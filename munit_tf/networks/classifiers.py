@@ -4,6 +4,7 @@ import keras
 
 BACKBONES = ("small", "inception_v3")
 DEFAULT_SIZES = {"small": 64, "inception_v3": 299}
+SMALLEST_SIZES = {"small": 16, "inception_v3": 75}
 _SMALL_CHANNELS = (32, 64, 128, 128)
 
 
@@ -16,7 +17,7 @@ def build_classifier(backbone, num_classes, image_size, weights=None):
     Args:
         backbone: one of BACKBONES.
         num_classes: how many.
-        image_size: S, in pixels; at least 16 for "small", 75 for "inception_v3".
+        image_size: S, in pixels; SMALLEST_SIZES at least.
         weights: for "inception_v3", a file of `keras.applications`' weights without top; None: random
             weights, to be trained or set.
     """

@@ -119,9 +119,7 @@ class VGG16Taps:
             x = tf.nn.max_pool2d(x, 2, 2, "VALID") if block else x
             for _ in range(num_convs):
                 kernel, bias = next(weights)
-                x = tf.nn.relu(
-                    tf.nn.conv2d(x, tf.cast(kernel, x.dtype), 1, "SAME") + tf.cast(bias, x.dtype)
-                )
+                x = tf.nn.relu(tf.nn.conv2d(x, tf.cast(kernel, x.dtype), 1, "SAME") + tf.cast(bias, x.dtype))
             maps.append(x)
         return maps
 
@@ -177,6 +175,11 @@ def load_lpips_linear(network, version, folder):
     return [arrays[name] for name in names], provenance(path, arrays)
 
 
+def has_inception_v3(folder):
+    """Whether `fetch_inception_v3` needs no network."""
+    return os.path.isfile(os.path.join(folder, INCEPTION_V3_FILE))
+
+
 def fetch_inception_v3(folder):
     """The path of `keras.applications`' Inception-v3 weights without top, downloaded if not in `folder`.
 
@@ -184,9 +187,8 @@ def fetch_inception_v3(folder):
         Exception: as Keras raises it, where the download fails. It waits long for an answer: see
             first that INCEPTION_V3_URL can be reached.
     """
-    path = os.path.join(folder, INCEPTION_V3_FILE)
-    if os.path.isfile(path):
-        return path
+    if has_inception_v3(folder):
+        return os.path.join(folder, INCEPTION_V3_FILE)
     return keras.utils.get_file(
         INCEPTION_V3_FILE,
         INCEPTION_V3_URL,

@@ -12,7 +12,7 @@ TABLE = np.array([[[1, 0], [0, 1]], [[0, 1], [0, 1]]], float)
 
 
 def test_scores_by_hand():
-    """All: p(class) = (1/4, 3/4): KL is log 4 once and log 4/3 three times. Given an input: log 2, log 2, 0, 0."""
+    """All: p(class) = (1/4, 3/4): KL is log 4 once, log 4/3 three times. By input: log 2, log 2, 0, 0."""
     mean = (np.log(4) + 3 * np.log(4 / 3)) / 4
     assert inception_score(TABLE) == pytest.approx({"mean_kl": mean, "exp_mean_kl": np.exp(mean)})
     assert conditional_inception_score(TABLE) == pytest.approx(

@@ -66,8 +66,12 @@ def test_vgg16_taps_are_those_of_torchvision():
         if i in (2, 4, 7, 10):
             h, w, c = x.shape
             x = x.reshape(h // 2, 2, w // 2, 2, c).max(axis=(1, 3))
-        windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, ((1, 1), (1, 1), (0, 0))), (3, 3), (0, 1))
-        x = np.maximum(np.einsum("hwcij,ijco->hwo", windows, kernel.astype("float64"), optimize=True) + bias, 0)
+        windows = np.lib.stride_tricks.sliding_window_view(
+            np.pad(x, ((1, 1), (1, 1), (0, 0))), (3, 3), (0, 1)
+        )
+        x = np.maximum(
+            np.einsum("hwcij,ijco->hwo", windows, kernel.astype("float64"), optimize=True) + bias, 0
+        )
         taps.append(x)
     for tap, i in zip(maps, (1, 3, 6, 9, 12)):
         np.testing.assert_allclose(tap[0], taps[i], atol=1e-4 * np.abs(taps[i]).max())

@@ -1,0 +1,45 @@
+"""Evaluates the translations of a run: `python -m munit_tf.evaluate --run=RUN`."""
+
+import os
+import sys
+
+# Before TensorFlow is imported: of its own messages only fatal ones.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+USAGE = """\
+Measures the translations of a run folder; writes RUN/evaluation.json and prints a table.
+
+  python -m munit_tf.evaluate --run=runs/shapes-munit
+  python -m munit_tf.evaluate --run=RUN --metrics=lpips,fid --direction=a2b --compare=RUN2,RUN3
+
+Exit status: 0 if every metric asked for was computed; 3 if some were not, each of which is named with
+the reason; 2 for an error."""
+
+
+def main(argv):
+    """Runs the command; returns its exit status."""
+    from munit_tf.command_line import run_command
+    from munit_tf.config import EvaluateConfig
+
+    return run_command("munit_tf.evaluate", USAGE, EvaluateConfig, _evaluate, argv)
+
+
+def _evaluate(config):
+    from munit_tf.evaluation.table import table
+    from munit_tf.scoring import runs
+    from munit_tf.training import devices
+
+    devices.set_up()
+    results = runs.evaluate(config)
+    print(table(results))
+    print(f"\nwritten to: {os.path.relpath(os.path.join(config.run, runs.FILE))}")
+    missing = False
+    for run, result in results.items():
+        for metric, reason in result["not_computed"].items():
+            missing = True
+            print(f"munit_tf.evaluate: {run}: no {metric}: {reason}", file=sys.stderr)
+    return 3 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,59 @@
+"""Results of evaluations as text."""
+
+_ROWS = (
+    ("lpips", "between_outputs", "LPIPS between outputs"),
+    ("lpips", "input_to_output", "LPIPS from input to output"),
+    ("l1", "between_outputs", "L1 between outputs"),
+    ("fid", "value", "FID"),
+    ("fid", "untranslated", "FID of untranslated inputs"),
+    ("kid", "mean", "KID"),
+    ("kid", "std", "KID's std over subsets"),
+    ("is", "mean_kl", "IS, mean KL"),
+    ("is", "exp_mean_kl", "IS, exp of mean KL"),
+    ("cis", "mean_kl", "CIS, mean KL"),
+    ("cis", "exp_mean_kl", "CIS, exp of mean KL"),
+    ("accuracy", "translations", "accuracy, translations"),
+    ("accuracy", "real", "accuracy, real images"),
+    ("reconstruction", "l1", "reconstruction L1"),
+    ("reconstruction", "psnr", "reconstruction PSNR, dB"),
+    ("cycle", "l1", "cycle L1"),
+    ("cycle", "psnr", "cycle PSNR, dB"),
+    ("style", "frechet", "styles to N(0, I), Frechet"),
+    ("style", "mean_norm", "styles, length of mean"),
+    ("style", "std", "styles, std"),
+    ("shapes", "content_iou", "shapes, content IoU"),
+    ("shapes", "hue_entropy", "shapes, hue entropy"),
+    ("shapes", "guided_hue_error", "shapes, guided hue error"),
+)
+_LABEL_WIDTH = 30
+_SMALLEST_COLUMN = 12
+
+
+def table(results):
+    """Runs side by side, a column for each run and direction.
+
+    Args:
+        results: {name of a run: what `evaluation.json` holds}.
+    """
+    columns = [
+        (run, direction, result["directions"][direction]["metrics"])
+        for run, result in results.items()
+        for direction in result["directions"]
+    ]
+    widths = [max(len(run), _SMALLEST_COLUMN) + 2 for run, _, _ in columns]
+    lines = [
+        " " * _LABEL_WIDTH + "".join(f"{column[i]:>{width}}" for column, width in zip(columns, widths))
+        for i in (0, 1)
+    ]
+    for metric, key, label in _ROWS:
+        values = [metrics.get(metric, {}).get(key) for _, _, metrics in columns]
+        if any(value is not None for value in values):
+            cells = (f"{_text(value):>{width}}" for value, width in zip(values, widths))
+            lines.append(f"{label:<{_LABEL_WIDTH}}" + "".join(cells))
+    return "\n".join(lines)
+
+
+def _text(value):
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else f"{value:.4g}"

@@ -1,0 +1,176 @@
+"""Evaluation of whole run folders, and their `evaluation.json`."""
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+import platform
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import munit_tf
+from munit_tf import runs
+from munit_tf.config import METRICS, InputError
+from munit_tf.data import registry
+from munit_tf.evaluation.lpips import PROTOCOLS
+from munit_tf.networks import pretrained
+from munit_tf.scoring.direction import Direction
+from munit_tf.scoring.networks import Networks
+
+FILE = "evaluation.json"
+_DIGITS = 6
+
+
+def evaluate(config):
+    """Evaluates a run, and those to compare it with as far as that is not done yet.
+
+    Writes `evaluation.json` into each run folder that was evaluated, whole or not at all.
+
+    Args:
+        config: EvaluateConfig.
+
+    Returns:
+        {name of the run: what its `evaluation.json` holds}.
+
+    Raises:
+        InputError: a run cannot be evaluated; then nothing of it is written.
+    """
+    networks = Networks(config)
+    paths = [config.run, *(os.path.abspath(os.path.expanduser(path)) for path in config.compare or ())]
+    for path in paths:
+        if runs.RunFolder(path).latest_checkpoint() is None:
+            munit_tf.load(path)  # Says what is wrong with it.
+    results = {}
+    for path in paths:
+        name = os.path.basename(path) if os.path.basename(path) not in results else path
+        one = dataclasses.replace(config, run=path, compare=None)
+        results[name] = (path != config.run and _kept(one, networks)) or _evaluate_one(one, networks)
+    return results
+
+
+def _evaluate_one(config, networks):
+    folder = runs.RunFolder(config.run)
+    head = _head(config)
+    data_options = _data_options(config, folder.options().data)
+    dataset = registry.open_dataset(data_options)
+    if not dataset.test:
+        raise InputError(
+            f"{config.run}: its data has no test images to evaluate on: name a data set that has, with "
+            "--dataset=FOLDER_WITH_testA_testB"
+        )
+    model = runs.load(config.run)
+    if config.direction != "both" and config.direction not in model.directions:
+        raise InputError(f"--direction={config.direction}: this run translates {', '.join(model.directions)}")
+    names = model.directions if config.direction == "both" else (config.direction,)
+    directions, not_computed = {}, {}
+    for name in names:
+        direction = Direction(model, dataset, data_options, name, networks, config)
+        metrics = direction.measure(_wanted(config, model, data_options, name))
+        directions[name] = {"inputs": direction.num_inputs, "metrics": metrics}
+        not_computed.update(direction.not_computed)
+    if config.metrics:  # What one direction has is not missing.
+        done = {metric for found in directions.values() for metric in found["metrics"]}
+        not_computed = {metric: why for metric, why in not_computed.items() if metric not in done}
+    result = {
+        **head,
+        "weights": dict(networks.provenance),
+        "images": {
+            "dataset": data_options.dataset,
+            "resize": data_options.resize,
+            "image_size": list(data_options.image_size),
+        },
+        "directions": directions,
+        "not_computed": not_computed,
+    }
+    result = _for_json(result)
+    _write(folder.path / FILE, result)
+    return result
+
+
+def _wanted(config, model, data_options, direction):
+    """The metrics asked for; by default all that the method and the data have."""
+    if config.metrics:
+        return list(dict.fromkeys(config.metrics))
+    lacking = set()
+    if not model.style_dim:
+        lacking |= {"l1", "cis", "style"}
+    if not hasattr(model, "decode"):
+        lacking.add("reconstruction")
+    if len(model.directions) < 2:
+        lacking.add("cycle")
+    if data_options.dataset != "shapes" or direction != "a2b":
+        lacking.add("shapes")
+    return [metric for metric in METRICS if metric not in lacking]
+
+
+def _data_options(config, options):
+    if not config.dataset:
+        return options
+    dataset = os.path.expanduser(config.dataset)
+    own = dict(train_a=None, train_b=None, test_a=None, test_b=None, paired=False)
+    return dataclasses.replace(
+        options, dataset=os.path.abspath(dataset) if os.path.isdir(dataset) else config.dataset, **own
+    )
+
+
+def _head(config):
+    """All that tells one evaluation from another, before anything is computed."""
+    checkpoint = runs.RunFolder(config.run).latest_checkpoint()
+    settings = {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if field.name not in ("run", "compare", "weights_dir")
+    }
+    return _for_json(
+        {
+            "settings": settings,
+            "protocol": PROTOCOLS[config.lpips_protocol].source,
+            "checkpoint": {
+                "name": os.path.basename(checkpoint),
+                "sha256": pretrained.sha256(f"{checkpoint}.data-00000-of-00001"),
+            },
+            "versions": {
+                "munit_tf": munit_tf.__version__,
+                "python": platform.python_version(),
+                "tensorflow": tf.__version__,
+                "keras": keras.__version__,
+                "numpy": np.__version__,
+            },
+        }
+    )
+
+
+def _kept(config, networks):
+    """The run's `evaluation.json`, if it is whole and of this checkpoint, these settings and weights."""
+    try:
+        result = json.loads((pathlib.Path(config.run) / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    head = _head(config)
+    same = all(result.get(key) == value for key, value in head.items())
+    provenance = _for_json(networks.provenance)
+    same_weights = all(provenance.get(use) == value for use, value in result.get("weights", {}).items())
+    return result if same and same_weights and not result["not_computed"] else None
+
+
+def _for_json(value):
+    """Plain values, numbers to six significant digits; JSON has no infinity, so it becomes a word."""
+    if isinstance(value, dict):
+        return {key: _for_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_for_json(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else str(value)
+    return value
+
+
+def _write(path, result):
+    temporary = path.with_suffix(".tmp")
+    try:
+        temporary.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,90 @@
+"""Published weights as our files. PyTorch's files are made here, with seeded weights."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from reference import FOLDER
+from tools_of_checkout import tool
+
+from munit_tf.config import InputError
+from munit_tf.evaluation.lpips import LPIPS
+from munit_tf.networks import pretrained
+
+torch = pytest.importorskip("torch", reason="tools/import_weights.py reads PyTorch's files with PyTorch")
+module = tool("import_weights")
+SHAPES = ((11, 3, 64), (5, 64, 192), (3, 192, 384), (3, 384, 256), (3, 256, 256))
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """Files laid out as torchvision's AlexNet and the lpips package, with the golden's weights."""
+    folder = tmp_path_factory.mktemp("published")
+    random, state = np.random.RandomState(2012), {}
+    for layer, (k, c_in, c_out) in zip(module.LAYERS["alexnet"], SHAPES):
+        kernel = (random.randn(k, k, c_in, c_out) * np.sqrt(2 / (k * k * c_in))).astype("float32")
+        state[f"features.{layer}.weight"] = torch.tensor(kernel.transpose(3, 2, 0, 1).copy())
+        state[f"features.{layer}.bias"] = torch.tensor((random.randn(c_out) * 0.1).astype("float32"))
+    state["classifier.6.bias"] = torch.zeros(1000)
+    torch.save(state, folder / "alexnet.pth", _use_new_zipfile_serialization=False)
+    golden = np.load(FOLDER / "lpips_alex.npz")
+    for version in ("0.0", "0.1"):
+        (folder / "lpips" / "weights" / f"v{version}").mkdir(parents=True)
+        for short, channels in (("alex", (64, 192, 384, 256, 256)), ("vgg", (64, 128, 256, 512, 512))):
+            linear = {
+                f"lin{i}.model.1.weight": torch.tensor(
+                    golden[f"lin{i}_v{version}"] if short == "alex" else np.ones(c, "float32")
+                ).reshape(1, -1, 1, 1)
+                for i, c in enumerate(channels)
+            }
+            torch.save(linear, folder / "lpips" / "weights" / f"v{version}" / f"{short}.pth")
+    return folder
+
+
+def test_imported_weights_give_the_packages_distances(published, tmp_path, monkeypatch):
+    digest = hashlib.sha256((published / "alexnet.pth").read_bytes()).hexdigest()
+    monkeypatch.setitem(module.KNOWN_SHA256, "alexnet", (digest[:8],))
+    module.import_weights(
+        module.ImportConfig(
+            alexnet=str(published / "alexnet.pth"),
+            lpips=str(published / "lpips"),
+            output=str(tmp_path),
+        )
+    )
+    golden = np.load(FOLDER / "lpips_alex.npz")
+    taps, provenance = pretrained.load_taps("alexnet", tmp_path)
+    assert provenance["source"] == {"alexnet.pth": digest}
+    assert provenance["sha256"] == hashlib.sha256((tmp_path / "alexnet.npz").read_bytes()).hexdigest()
+    for version in ("0.0", "0.1"):
+        linear, _ = pretrained.load_lpips_linear("alexnet", version, tmp_path)
+        distances = LPIPS(taps, linear, version)(golden["img0"], golden["img1"])
+        np.testing.assert_allclose(distances, golden[f"distance_v{version}"], rtol=1e-5)
+    linear, _ = pretrained.load_lpips_linear("vgg16", "0.1", tmp_path)
+    assert [weights.shape for weights in linear] == [(64,), (128,), (256,), (512,), (512,)]
+
+
+def test_another_file_than_torchvisions_is_refused(published, tmp_path):
+    with pytest.raises(InputError, match="is not torchvision's alexnet: its SHA-256 begins with"):
+        module.import_weights(
+            module.ImportConfig(alexnet=str(published / "alexnet.pth"), output=str(tmp_path / "out"))
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_input(published, tmp_path, monkeypatch):
+    broken = tmp_path / "broken.pth"
+    broken.write_bytes(b"no weights")
+    digest = hashlib.sha256(b"no weights").hexdigest()
+    monkeypatch.setitem(module.KNOWN_SHA256, "vgg16", (digest[:8],))
+    for flags, message in (
+        ({}, "nothing to do"),
+        (dict(vgg16=str(broken)), "cannot be read as PyTorch weights"),
+        (dict(vgg16=str(tmp_path / "none.pth")), "cannot read .*none.pth"),
+        (dict(lpips=str(tmp_path)), "is not the lpips package's: it has no v0.0/alex.pth"),
+    ):
+        with pytest.raises(InputError, match=message):
+            module.import_weights(module.ImportConfig(output=str(tmp_path / "out"), **flags))
+    other = hashlib.sha256((published / "alexnet.pth").read_bytes()).hexdigest()
+    monkeypatch.setitem(module.KNOWN_SHA256, "vgg16", (other[:8],))
+    with pytest.raises(InputError, match="is not vgg16's: no convolution features.2"):
+        module.import_weights(module.ImportConfig(vgg16=str(published / "alexnet.pth")))

@@ -1,0 +1,154 @@
+"""Turns published PyTorch weights into the files that `python -m munit_tf.evaluate` reads for LPIPS."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+from typing import Optional
+
+import numpy as np
+
+from munit_tf.command_line import run_command
+from munit_tf.config import Config, InputError, option
+
+# Before TensorFlow is imported: of its own messages only fatal ones.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+USAGE = """\
+Turns torchvision's AlexNet and VGG-16 and the linear weights of the `lpips` package into alexnet.npz,
+vgg16.npz and lpips.npz, for `python -m munit_tf.evaluate`. It needs PyTorch: pip install torch.
+
+  python tools/import_weights.py --alexnet=alexnet-owt-7be5be79.pth --lpips=site-packages/lpips
+
+The files: https://download.pytorch.org/models/alexnet-owt-7be5be79.pth and vgg16-397923af.pth there;
+pip install --no-deps lpips==0.1.4."""
+
+# The names of torchvision's files carry the first digits of their SHA-256.
+KNOWN_SHA256 = {"alexnet": ("7be5be79", "4df8aa71"), "vgg16": ("397923af",)}
+LAYERS = {
+    "alexnet": (0, 3, 6, 8, 10),
+    "vgg16": (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
+}
+_PACKAGE_NAMES = {"alexnet": "alex", "vgg16": "vgg"}
+_VERSIONS = ("0.0", "0.1")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportConfig(Config):
+    """Weights."""
+
+    alexnet: Optional[str] = option(None, "torchvision's file alexnet-owt-7be5be79.pth", path=True)
+    vgg16: Optional[str] = option(None, "torchvision's file vgg16-397923af.pth", path=True)
+    lpips: Optional[str] = option(
+        None, "folder of the installed `lpips` package, or its weights/, with v0.0 and v0.1", path=True
+    )
+    output: str = option(
+        os.path.join("~", ".keras", "models"),
+        "folder to write to (default: where evaluate looks)",
+        path=True,
+    )
+
+
+def import_weights(config):
+    """Writes a file for each flag given.
+
+    Raises:
+        InputError: a file is missing, is not the published one, or holds something else.
+    """
+    if not (config.alexnet or config.vgg16 or config.lpips):
+        raise InputError("nothing to do: give --alexnet, --vgg16 or --lpips (--help shows how)")
+    found = {}
+    for network in ("alexnet", "vgg16"):
+        path = getattr(config, network)
+        if path:
+            found[network] = _network(network, path)
+    if config.lpips:
+        found["lpips"] = _linear(config.lpips)
+    for name, arrays in found.items():
+        print(f"wrote {_write(config.output, name, arrays)}")
+
+
+def _network(network, path):
+    """{"0/kernel": [k,k,C_in,C_out], "0/bias": [C_out], ..., "source"} from torchvision's file."""
+    from munit_tf.networks import pretrained
+
+    digest = _sha256(path)
+    if not digest.startswith(KNOWN_SHA256[network]):
+        raise InputError(
+            f"{path} is not torchvision's {network}: its SHA-256 begins with {digest[:8]}, not "
+            f"{' or '.join(KNOWN_SHA256[network])}; fetch it again"
+        )
+    state, arrays = _load(path), {}
+    for i, layer in enumerate(LAYERS[network]):
+        try:
+            kernel, bias = state[f"features.{layer}.weight"], state[f"features.{layer}.bias"]
+            arrays[f"{i}/kernel"] = np.ascontiguousarray(kernel.transpose(2, 3, 1, 0))
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{path} is not {network}'s: no convolution features.{layer}") from error
+        arrays[f"{i}/bias"] = bias
+    try:
+        pretrained.TAPS[network]([(arrays[f"{i}/kernel"], arrays[f"{i}/bias"]) for i in range(i + 1)])
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    return {**arrays, "source": json.dumps({os.path.basename(path): digest})}
+
+
+def _linear(folder):
+    """{"alexnet/0.1/0": [C], ..., "source"} of every network and version that the package has."""
+    folder = pathlib.Path(folder)
+    folder = folder / "weights" if (folder / "weights").is_dir() else folder
+    arrays, source = {}, {}
+    for network, short in _PACKAGE_NAMES.items():
+        for version in _VERSIONS:
+            path = folder / f"v{version}" / f"{short}.pth"
+            if not path.is_file():
+                raise InputError(f"{folder} is not the lpips package's: it has no v{version}/{short}.pth")
+            source[f"v{version}/{short}.pth"] = _sha256(path)
+            state = _load(path)
+            for i in range(5):
+                key = f"lin{i}.model.1.weight"
+                if key not in state:
+                    raise InputError(f"{path} does not hold LPIPS' linear weights: it has no {key}")
+                arrays[f"{network}/{version}/{i}"] = state[key].reshape(-1)
+    return {**arrays, "source": json.dumps(source)}
+
+
+def _load(path):
+    """A file of PyTorch's as {name: array}; nothing in it is run."""
+    try:
+        import torch
+    except ImportError as error:
+        raise InputError("PyTorch is needed to read its files: pip install torch") from error
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: value.numpy() for name, value in state.items()}
+    except Exception as error:  # Of pickle, zipfile or torch, whichever meets the damage.
+        raise InputError(f"{path} cannot be read as PyTorch weights: fetch it again") from error
+
+
+def _sha256(path):
+    from munit_tf.networks import pretrained
+
+    try:
+        return pretrained.sha256(path)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _write(folder, name, arrays):
+    path = pathlib.Path(folder) / f"{name}.npz"
+    temporary = path.with_suffix(".tmp.npz")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(temporary, **arrays)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"--output={folder} cannot be written: {error.strerror}") from error
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(run_command("import_weights", USAGE, ImportConfig, import_weights, sys.argv[1:]))

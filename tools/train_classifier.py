@@ -1,0 +1,259 @@
+"""Trains a classifier for `python -m munit_tf.evaluate`: IS, CIS, accuracy, and features for FID and KID."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import sys
+import tempfile
+from typing import Optional
+
+from munit_tf.command_line import run_command
+from munit_tf.config import Config, DataConfig, InputError, option
+
+# Before TensorFlow is imported: of its own messages only fatal ones.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+USAGE = """\
+Trains a classifier of images, for the metrics of `python -m munit_tf.evaluate` that need one.
+
+  python tools/train_classifier.py --dataset=photos --output=classifiers/photos
+  python tools/train_classifier.py --dataset=shapes --backbone=small --output=classifiers/shapes
+
+Of a data set with trainA and trainB it tells a from b (accuracy); of a folder with one subfolder of images
+for each class it tells these (IS and CIS, as MUNIT's authors did for kinds of animals)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierConfig(Config):
+    """Training of a classifier."""
+
+    dataset: Optional[str] = option(
+        None,
+        "name of a data set or folder with trainA trainB: classes a and b; or a folder with one subfolder "
+        "for each class",
+        required=True,
+    )
+    output: Optional[str] = option(None, "folder to write, which must not exist", path=True, required=True)
+    data_dir: Optional[str] = option(None, "where downloads go (default: ~/tensorflow_datasets)", path=True)
+    backbone: str = option(
+        "inception_v3",
+        "inception_v3: fine-tuned from Keras' ImageNet weights; small: a small network from scratch, for "
+        "small data",
+        choices=("inception_v3", "small"),
+    )
+    from_scratch: bool = option(False, "train inception_v3 from random weights, without ImageNet's")
+    weights_dir: str = option(
+        os.path.join("~", ".keras", "models"), "where Keras' weights lie or are downloaded to", path=True
+    )
+    image_size: Optional[int] = option(
+        None, "side of the images, in pixels (default: 299; 64 for small)", minimum=16
+    )
+    validation: float = option(
+        0.1, "share of each class' images kept for validation", minimum=0.01, maximum=0.5
+    )
+    batch_size: int = option(32, "images in one step", minimum=1)
+    epochs: int = option(60, "at most", minimum=1)
+    patience: int = option(8, "epochs without a better validation loss after which to stop", minimum=1)
+    learning_rate: Optional[float] = option(
+        None, "Adam's (default: 1e-4 to fine-tune, 1e-3 from scratch)", minimum=1e-9
+    )
+    seed: int = option(0, "of weights, order and augmentation", minimum=0, maximum=2**32 - 1)
+
+
+def train(config):
+    """Trains and saves; prints the accuracies.
+
+    Raises:
+        InputError: for whatever the user can mend.
+    """
+    import keras
+
+    from munit_tf.evaluation import classifier
+    from munit_tf.networks.classifiers import DEFAULT_SIZES, SMALLEST_SIZES
+
+    classifier.check_free(config.output)
+    size = config.image_size or DEFAULT_SIZES[config.backbone]
+    if size < SMALLEST_SIZES[config.backbone]:
+        least = SMALLEST_SIZES[config.backbone]
+        raise InputError(f"--image_size={size} is too small for {config.backbone}: {least} at least")
+    classes, test = _open(config, size)
+    training, validation = _split(classes, config)
+    keras.utils.set_random_seed(config.seed)
+    model, pretrained = _build(config, len(classes), size)
+    counts = ", ".join(f"{name} {len(source)}" for name, source in classes.items())
+    print(f"{config.backbone} at {size} pixels; images: {counts}", file=sys.stderr)
+    scores = _fit(model, training, validation, size, config, pretrained)
+    if test:
+        items = [(source, i, label) for label, source in enumerate(test) for i in range(len(source))]
+        scores["test_accuracy"] = _evaluate(model, items, size, config)
+    description = {
+        "backbone": config.backbone,
+        "classes": list(classes),
+        "image_size": size,
+        "images": {name: len(source) for name, source in classes.items()},
+        **scores,
+        "settings": {
+            field.name: getattr(config, field.name)
+            for field in dataclasses.fields(config)
+            if field.name not in ("output", "data_dir", "weights_dir")
+        },
+    }
+    classifier.save(config.output, model, description)
+    for name, value in scores.items():
+        print(f"{name}: {value:.4g}")
+    print(f"classifier: {os.path.relpath(config.output)}")
+
+
+def _open(config, size):
+    """({class: source of training images}, list of sources of test images in that order, or None)."""
+    from munit_tf.data import registry
+    from munit_tf.data.sources import list_images
+
+    folder = pathlib.Path(config.dataset).expanduser()
+    if config.dataset in registry.NAMES or not folder.is_dir() or (folder / "trainA").is_dir():
+        dataset = registry.open_dataset(
+            DataConfig(dataset=config.dataset, data_dir=config.data_dir, resize=_loaded_size(size))
+        )
+        return dataset.train, [dataset.test[domain] for domain in dataset.train] if dataset.test else None
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
+    if len(names) < 2:
+        raise InputError(
+            f"{folder} has {len(names)} subfolders: a classifier needs one for each of two classes or more"
+        )
+    return {name: list_images(str(folder / name)) for name in names}, None
+
+
+def _split(classes, config):
+    """Lists of (source, index, label) for training and for validation."""
+    import numpy as np
+
+    training, validation = [], []
+    for label, (name, source) in enumerate(classes.items()):
+        if len(source) < 2:
+            raise InputError(f"class {name} has one image: one to learn from and one to validate with")
+        order = np.random.default_rng([config.seed, label]).permutation(len(source)).tolist()
+        held_out = max(1, round(config.validation * len(source)))
+        validation += [(source, i, label) for i in order[:held_out]]
+        training += [(source, i, label) for i in order[held_out:]]
+    return training, validation
+
+
+def _build(config, num_classes, size):
+    """(the network, whether it has pretrained weights)."""
+    from munit_tf.data import downloads
+    from munit_tf.networks import pretrained
+    from munit_tf.networks.classifiers import build_classifier
+
+    if config.backbone == "small" or config.from_scratch:
+        return build_classifier(config.backbone, num_classes, size), False
+    if not pretrained.has_inception_v3(config.weights_dir):
+        downloads.check_reachable(
+            pretrained.INCEPTION_V3_URL,
+            "Inception-v3's weights",
+            f"put {pretrained.INCEPTION_V3_FILE} into --weights_dir, or use --backbone=small",
+        )
+    try:
+        path = pretrained.fetch_inception_v3(config.weights_dir)
+        return build_classifier(config.backbone, num_classes, size, path), True
+    except Exception as error:  # Keras raises no narrower one, for a download or a file of something else.
+        reason = " ".join(str(error).split())
+        raise InputError(f"Inception-v3's weights in {config.weights_dir}: {reason}") from error
+
+
+def _fit(model, training, validation, size, config, pretrained):
+    """Trains until the validation loss no longer falls; leaves the best weights in the model."""
+    import keras
+
+    from munit_tf.data import pipeline
+
+    model.compile(
+        optimizer=keras.optimizers.Adam(config.learning_rate or (1e-4 if pretrained else 1e-3)),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    with tempfile.TemporaryDirectory() as folder, pipeline.input_errors():
+        best = os.path.join(folder, "best.weights.h5")
+        history = model.fit(
+            _batches(training, size, config, augment=True),
+            steps_per_epoch=-(-len(training) // config.batch_size),
+            validation_data=_batches(validation, size, config, augment=False),
+            epochs=config.epochs,
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                keras.callbacks.TerminateOnNaN(),
+                keras.callbacks.ModelCheckpoint(
+                    best, monitor="val_loss", save_best_only=True, save_weights_only=True
+                ),
+                keras.callbacks.EarlyStopping(monitor="val_loss", patience=config.patience),
+            ],
+        ).history
+        if not os.path.exists(best):
+            raise InputError("training diverged at once: take a smaller --learning_rate")
+        model.load_weights(best)
+    return {
+        "epochs": len(history["loss"]),
+        "validation_accuracy": _evaluate(model, validation, size, config),
+    }
+
+
+def _evaluate(model, items, size, config):
+    from munit_tf.data import pipeline
+
+    with pipeline.input_errors():
+        return float(model.evaluate(_batches(items, size, config, augment=False), verbose=0)[1])
+
+
+def _batches(items, size, config, augment):
+    """(images [N,size,size,3] in [-1, 1], labels [N]); endless, shuffled and varied where `augment`."""
+    import tensorflow as tf
+
+    from munit_tf.data import pipeline
+
+    loaded = _loaded_size(size) if augment else size
+    labels = tf.constant([label for _, _, label in items])
+
+    def load(position):
+        source, index, _ = items[int(position)]
+        return pipeline.to_array(pipeline.resize_shorter(source[index], loaded))
+
+    def example(step, position):
+        image = tf.ensure_shape(tf.numpy_function(load, [position], tf.float32), (None, None, 3))
+        if augment:
+            image = _augmented(image, size, tf.stack([tf.constant(config.seed, tf.int64), step]))
+        else:
+            image = tf.image.resize_with_crop_or_pad(image, size, size)
+        return tf.ensure_shape(image, (size, size, 3)), labels[position]
+
+    positions = tf.data.Dataset.range(len(items))
+    if augment:
+        positions = positions.shuffle(len(items), seed=config.seed).repeat()
+    return (
+        positions.enumerate()
+        .map(example, num_parallel_calls=os.cpu_count(), deterministic=True)
+        .batch(config.batch_size)
+        .prefetch(2)
+    )
+
+
+def _augmented(image, size, seed):
+    """A random crop, flipped half of the time, a little brighter or darker, with more or less contrast."""
+    import tensorflow as tf
+
+    seeds = [tf.random.experimental.stateless_fold_in(seed, i) for i in range(4)]
+    image = tf.image.stateless_random_crop(image, (size, size, 3), seeds[0])
+    image = tf.image.stateless_random_flip_left_right(image, seeds[1])
+    image = tf.image.stateless_random_brightness(image, 0.1, seeds[2])
+    image = tf.image.stateless_random_contrast(image, 0.9, 1.1, seeds[3])
+    return tf.clip_by_value(image, -1, 1)
+
+
+def _loaded_size(size):
+    """The shorter side from which crops of `size` are taken, in pixels."""
+    return size * 9 // 8
+
+
+if __name__ == "__main__":
+    sys.exit(run_command("train_classifier", USAGE, ClassifierConfig, train, sys.argv[1:]))
