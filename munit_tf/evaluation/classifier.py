@@ -42,16 +42,15 @@ class Classifier:
         self.provenance = provenance
         network = features_of(model)
 
-        @tf.function(reduce_retracing=True)
         def run(images):
             features, logits = network(resize(images, image_size), training=False)
             return features, tf.nn.softmax(tf.cast(logits, tf.float64))
 
-        self._run = run
+        self._run = _traced(run)
 
     def __call__(self, images):
         """(features, probabilities) of images, two arrays."""
-        features, probabilities = self._run(tf.convert_to_tensor(images, tf.float32))
+        features, probabilities = self._run(images)
         return features.numpy(), probabilities.numpy()
 
 
@@ -64,13 +63,11 @@ class InceptionV3Features:
     def __init__(self, path):
         network = pretrained.load_inception_v3(path)
         self.provenance = pretrained.provenance(path)
-        self._run = tf.function(
-            lambda images: network(resize(images, self.image_size), training=False), reduce_retracing=True
-        )
+        self._run = _traced(lambda images: network(resize(images, self.image_size), training=False))
 
     def __call__(self, images):
         """(features, None) of images."""
-        return self._run(tf.convert_to_tensor(images, tf.float32)).numpy(), None
+        return self._run(images).numpy(), None
 
 
 class Predictions:
@@ -170,6 +167,11 @@ def load(folder):
         raise InputError(f"classifier {folder} cannot be used: {_reason(error)}") from error
     provenance = {**pretrained.provenance(folder / _WEIGHTS), "description": description}
     return Classifier(model, description["classes"], description["image_size"], provenance)
+
+
+def _traced(function):
+    images = tf.TensorSpec([None, None, None, 3], tf.float32)
+    return tf.function(function, input_signature=[images], autograph=False)
 
 
 def _reason(error):

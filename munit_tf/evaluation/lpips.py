@@ -66,7 +66,8 @@ class LPIPS:
         self._taps = taps
         self._linear = [tf.constant(weights, tf.float32) for weights in linear]
         self._version = version
-        self._distance = tf.function(self._of_tensors, reduce_retracing=True)
+        images = tf.TensorSpec([None, None, None, 3], tf.float32)
+        self._distance = tf.function(self._of_tensors, input_signature=[images, images], autograph=False)
 
     def __call__(self, x, y):
         """Distances, a float32 array [N], of images x and y, each [N,H,W,3] in [-1, 1].
@@ -76,7 +77,7 @@ class LPIPS:
         """
         if min(x.shape[1:3]) < 31:
             raise InputError(f"LPIPS needs images of 31 pixels or more; these are {x.shape[1]}x{x.shape[2]}")
-        return self._distance(tf.convert_to_tensor(x), tf.convert_to_tensor(y)).numpy()
+        return self._distance(x, y).numpy()
 
     def _of_tensors(self, x, y):
         return lpips_distance(self._features(x), self._features(y), self._linear)

@@ -42,9 +42,7 @@ class Direction:
         self._targets = dataset.test[self._target]
         self._reference = getattr(dataset, config.fid_reference)[self._target]
         self.num_inputs = min(config.num_inputs, len(self._inputs))
-        self._translate = tf.function(model.translate, reduce_retracing=True)
-        if model.style_dim:
-            self._encode_style = tf.function(model.encode_style, reduce_retracing=True)
+        self._translate, self._encode_style = _traced(model, data_options.image_size)
         self._meters = {}
         self.not_computed = {}
 
@@ -215,15 +213,15 @@ class Direction:
 
         def cycle(images, indices):
             translated = self._translated(images, None if styles is None else styles[0][indices])
-            own = self._encode_style(images, self._source) if self._model.style_dim else None
-            return self._translate(translated, back, style=own)
+            own = [self._encode_style[self._source](images)] if self._model.style_dim else []
+            return self._translate[back](translated, *own)
 
         return self._compared_with_inputs(cycle)
 
     def _style(self):
         loader = self._loader(self._targets)
         codes = in_batches(
-            lambda indices: self._encode_style(loader(indices), self._target),
+            lambda indices: self._encode_style[self._target](loader(indices)),
             len(self._targets),
             self._config.batch_size,
         )
@@ -241,7 +239,7 @@ class Direction:
 
     def _guided_hue_errors(self, indices):
         """Input i in the style of reference i: how far the hues are from each other."""
-        codes = self._encode_style(self._loader(self._targets)(indices), self._target)
+        codes = self._encode_style[self._target](self._loader(self._targets)(indices))
         outputs = self._translated(self._loader(self._inputs)(indices), codes)
         require_finite(outputs, "translations")
         hues = content.mean_hue(outputs, np.stack([self._inside(self._inputs, i) for i in indices]))
@@ -285,7 +283,7 @@ class Direction:
         return np.stack([self._model.prior_style(self.num_inputs, seed).numpy() for seed in seeds])
 
     def _translated(self, images, styles):
-        return self._translate(images, self._name, style=styles).numpy()
+        return self._translate[self._name](images, *([] if styles is None else [styles])).numpy()
 
     def _loader(self, source):
         options = self._data_options
@@ -299,3 +297,23 @@ class Direction:
         inside = source.inside(index)
         top, left = (inside.shape[0] - height) // 2, (inside.shape[1] - width) // 2
         return inside[top : top + height, left : left + width]
+
+
+def _traced(model, image_size):
+    """({direction: translate(images[, style])}, {domain: encode_style(images)}), each to be traced once."""
+    images = tf.TensorSpec([None, *image_size, 3], tf.float32)
+    style = [tf.TensorSpec([None, model.style_dim], model.result_dtype)] if model.style_dim else []
+
+    # There is no control flow to convert, and tracing takes half as long.
+    def traced(function, *specs):
+        return tf.function(function, input_signature=specs, autograph=False)
+
+    translate = {
+        name: traced(lambda x, *style, name=name: model.translate(x, name, *style), images, *style)
+        for name in model.directions
+    }
+    encode = {
+        domain: traced(lambda x, domain=domain: model.encode_style(x, domain), images)
+        for domain in ("ab" if style else "")
+    }
+    return translate, encode

@@ -1,0 +1,174 @@
+"""One direction's measures, on translators whose answers are known."""
+
+import colorsys
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from munit_tf.config import DataConfig, EvaluateConfig, InputError
+from munit_tf.data import registry
+from munit_tf.evaluation.classifier import Classifier
+from munit_tf.networks.classifiers import build_classifier
+from munit_tf.scoring.direction import Direction
+from munit_tf.scoring.networks import Unavailable
+
+SIZE = 32
+DATA = DataConfig(dataset="shapes", resize=SIZE, image_size=(SIZE, SIZE))
+
+
+class Identity:
+    """Changes nothing: a method without style, in one direction, that reconstructs nothing."""
+
+    style_dim = 0
+    directions = ("a2b",)
+    result_dtype = tf.float32
+
+    def translate(self, images, direction, style=None, seed=0):
+        return tf.identity(images)
+
+
+class Painter:
+    """The perfect filler of outlines: its style is a colour, and it knows every outline's inside."""
+
+    style_dim = 3
+    directions = ("a2b", "b2a")
+    result_dtype = tf.float32
+
+    def __init__(self, inputs):
+        outlines = np.stack([np.asarray(inputs[i], np.float32) / 127.5 - 1 for i in range(len(inputs))])
+        self._outlines = tf.constant(outlines)
+        self._insides = tf.constant(np.stack([inputs.inside(i) for i in range(len(inputs))]))
+
+    def prior_style(self, count, seed=0):
+        hues = np.random.default_rng(seed).random(count)
+        return tf.constant([colorsys.hsv_to_rgb(hue, 0.9, 0.95) for hue in hues], tf.float32)
+
+    def encode_style(self, images, domain):
+        darkest = tf.argmin(tf.reshape(tf.reduce_sum(images, -1), [tf.shape(images)[0], -1]), axis=1)
+        return (tf.gather(tf.reshape(images, [-1, SIZE * SIZE, 3]), darkest, batch_dims=1) + 1) / 2
+
+    def translate(self, images, direction, style=None, seed=0):
+        if direction == "b2a":
+            return images
+        apart = tf.reduce_sum(tf.abs(images[:, tf.newaxis] - self._outlines), axis=[2, 3, 4])
+        inside = tf.gather(self._insides, tf.argmin(apart, axis=1))[..., tf.newaxis]
+        return tf.where(inside, (2 * style - 1)[:, tf.newaxis, tf.newaxis], 1.0)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return registry.open_dataset(DATA)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """A seeded classifier, and no LPIPS."""
+    tf.keras.utils.set_random_seed(1)
+    network = Classifier(build_classifier("small", 2, 16), ("a", "b"), 16)
+
+    class Networks:
+        features = classifier = domain_classifier = network
+
+        @property
+        def lpips(self):
+            raise Unavailable("no weights here")
+
+    return Networks()
+
+
+def direction(model, dataset, networks, name="a2b", **options):
+    config = EvaluateConfig(run="x", **{"num_inputs": 5, **options})
+    return Direction(model, dataset, DATA, name, networks, config)
+
+
+def test_untranslated_images(dataset, networks):
+    """FID, KID and accuracy are those of the inputs themselves; what a method lacks is said."""
+    scores = direction(Identity(), dataset, networks, num_inputs=100)
+    found = scores.measure(["lpips", "l1", "fid", "kid", "is", "cis", "accuracy", "cycle", "style", "shapes"])
+    assert found["fid"]["value"] == pytest.approx(found["fid"]["untranslated"])
+    assert found["fid"]["value"] > 0
+    assert (found["fid"]["generated_images"], found["fid"]["real_images"]) == (100, 100)
+    assert found["kid"]["subset_size"] == 50
+    assert found["is"]["outputs"] == 100
+    assert found["accuracy"]["real_images"] == 200
+    # An outline is taken for filled exactly where a real outline is taken wrongly.
+    assert 0 <= found["accuracy"]["translations"] <= 1
+    assert set(found["shapes"]) == {"content_iou", "outputs"}
+    assert found["shapes"]["content_iou"] < 0.9
+    assert scores.not_computed == {
+        "lpips": "no weights here",
+        "l1": "the method has no style: one output of each input",
+        "cis": "the method has no style: one output of each input",
+        "cycle": "the method has one direction only",
+        "style": "the method has no style",
+    }
+
+
+def test_a_perfect_painter(dataset, networks):
+    """Its content is right to the pixel, its hues are the reference's, and 16 random hues fill six bins."""
+    model = Painter(dataset.test["a"])
+    found = direction(model, dataset, networks, num_inputs=12).measure(["shapes", "l1", "cycle"])
+    assert found["shapes"]["content_iou"] == 1
+    assert found["shapes"]["guided_hue_error"] == pytest.approx(0, abs=0.003)
+    assert 1.3 < found["shapes"]["hue_entropy"] <= np.log(6)
+    assert (found["shapes"]["outputs"], found["shapes"]["references"]) == (12 * 16, 12)
+    assert found["l1"]["pairs"] == 12 * 19
+    # The way back changes nothing: the cycle's end is the filling, not the outline.
+    assert found["cycle"]["l1"] > 0.1
+
+
+@pytest.mark.parametrize(
+    "protocol, pairs", [("munit", 19), ("bicyclegan", 19), ("stargan2", 45)], ids=lambda value: str(value)
+)
+def test_protocols_and_counts(dataset, networks, protocol, pairs):
+    model = Painter(dataset.test["a"])
+    scores = direction(model, dataset, networks, num_inputs=2, num_outputs=3, lpips_protocol=protocol)
+    found = scores.measure(["l1", "is", "cis", "fid", "accuracy"])
+    assert found["l1"]["pairs"] == 2 * pairs
+    assert found["is"]["outputs"] == found["accuracy"]["outputs"] == found["fid"]["generated_images"] == 6
+    assert (found["cis"]["inputs"], found["cis"]["outputs_per_input"]) == (2, 3)
+
+
+def test_defaults_are_the_papers_numbers(dataset, networks):
+    model = Painter(dataset.test["a"])
+    found = direction(model, dataset, networks, num_inputs=2).measure(["cis", "fid"])
+    assert found["cis"]["outputs_per_input"] == 100
+    assert found["fid"]["generated_images"] == 20
+
+
+def test_figures_depend_neither_on_the_batch_nor_on_the_company(dataset, networks):
+    model = Painter(dataset.test["a"])
+    alone = direction(model, dataset, networks, batch_size=3).measure(["fid"])
+    together = direction(model, dataset, networks, batch_size=64).measure(["fid", "is", "l1", "shapes"])
+    assert together["fid"]["value"] == pytest.approx(alone["fid"]["value"], rel=1e-4)
+    other = direction(model, dataset, networks, seed=1).measure(["fid"])
+    assert other["fid"]["value"] != pytest.approx(alone["fid"]["value"], rel=1e-4)
+
+
+def test_training_images_as_reference(dataset, networks):
+    found = direction(Identity(), dataset, networks, fid_reference="train", batch_size=100).measure(["fid"])
+    assert found["fid"]["real_images"] == 2000
+
+
+def test_one_test_image(dataset, networks):
+    """FID needs two on each side: it says so; what can be told from one image is told."""
+    one = types.SimpleNamespace(
+        train=dataset.train, test={domain: [source[0]] for domain, source in dataset.test.items()}
+    )
+    scores = direction(Painter(dataset.test["a"]), one, networks)
+    found = scores.measure(["fid", "kid", "cis", "is", "l1", "style"])
+    assert set(found) == {"cis", "is", "l1"}
+    assert found["cis"]["mean_kl"] == pytest.approx(found["is"]["mean_kl"])
+    assert "two images or more" in scores.not_computed["fid"]
+    assert "two images or more" in scores.not_computed["style"]
+
+
+def test_a_model_that_has_diverged(dataset, networks):
+    class Diverged(Identity):
+        def translate(self, images, direction, style=None, seed=0):
+            return images * float("nan")
+
+    with pytest.raises(InputError, match="translations hold NaN"):
+        direction(Diverged(), dataset, networks).measure(["fid"])

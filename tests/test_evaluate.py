@@ -1,0 +1,239 @@
+"""The command, on run folders made here."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from reference import FOLDER
+from training.processes import make_photos
+
+from munit_tf import command_line, evaluate, runs
+from munit_tf.evaluation import classifier
+from munit_tf.networks import pretrained
+from munit_tf.networks.classifiers import build_classifier
+
+TINY = ["--resize=36", "--image_size=32", "--gen_dim=4", "--dis_dim=4", "--mlp_dim=8", "--num_res_blocks=1"]
+TINY += ["--num_dis_layers=2", "--num_scales=1", "--style_dim=2"]
+
+
+def make_run(path, dataset, seed=0):
+    """A run folder with random weights."""
+    options, _ = command_line.parse([*TINY, f"--dataset={dataset}", f"--output={path}"], runs.CONFIGS)
+    keras.utils.set_random_seed(seed)
+    model = runs.build_model(options)
+    folder = runs.RunFolder(path)
+    folder.write_options(options)
+    checkpoint = tf.train.Checkpoint(step=model.step, **model.named_weights())
+    tf.train.CheckpointManager(checkpoint, str(folder.checkpoints), 1, checkpoint_name="step").save(7)
+    return path
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """Two runs on photos, one on shapes; a classifier of a and b; LPIPS' weights, seeded AlexNet."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    make_photos(folder / "photos", count=6, size=(48, 40))
+    make_run(folder / "first", folder / "photos")
+    make_run(folder / "second", folder / "photos", seed=1)
+    make_run(folder / "shapes", "shapes")
+    keras.utils.set_random_seed(2)
+    description = dict(backbone="small", classes=["a", "b"], image_size=16)
+    classifier.save(folder / "classifier", build_classifier("small", 2, 16), description)
+    (folder / "weights").mkdir()
+    random, arrays = np.random.RandomState(2012), {}
+    for i, (k, c_in, c_out) in enumerate(
+        ((11, 3, 64), (5, 64, 192), (3, 192, 384), (3, 384, 256), (3, 256, 256))
+    ):
+        arrays[f"{i}/kernel"] = (random.randn(k, k, c_in, c_out) / np.sqrt(k * k * c_in)).astype("float32")
+        arrays[f"{i}/bias"] = (random.randn(c_out) * 0.1).astype("float32")
+    np.savez(folder / "weights" / "alexnet.npz", **arrays)
+    golden = np.load(FOLDER / "lpips_alex.npz")
+    linear = {f"alexnet/{v}/{i}": golden[f"lin{i}_v{v}"] for v in ("0.0", "0.1") for i in range(5)}
+    np.savez(folder / "weights" / "lpips.npz", **linear)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    monkeypatch.setattr(pretrained, "INCEPTION_V3_URL", "http://127.0.0.1:9/weights.h5")
+
+
+def flags(work, run="first", *more):
+    return [
+        f"--run={work / run}",
+        f"--classifier={work / 'classifier'}",
+        f"--weights_dir={work / 'weights'}",
+        "--num_inputs=2",
+        "--num_outputs=3",
+        "--lpips_protocol=stargan2",
+        *more,
+    ]
+
+
+def result(run):
+    return json.loads((run / "evaluation.json").read_text())
+
+
+def test_every_metric_and_all_that_tells_how_it_was_computed(work, capsys):
+    assert evaluate.main(flags(work)) == 0
+    found = result(work / "first")
+    assert set(found["directions"]) == {"a2b", "b2a"}
+    everything = {"lpips", "l1", "fid", "kid", "is", "cis", "accuracy", "reconstruction", "cycle", "style"}
+    for direction in found["directions"].values():
+        assert set(direction["metrics"]) == everything
+        assert direction["inputs"] == 2
+        assert direction["metrics"]["lpips"]["pairs"] == 2 * 45
+        assert direction["metrics"]["fid"]["generated_images"] == 6
+    assert found["settings"]["lpips_version"] == "0.0" and found["settings"]["seed"] == 0
+    assert found["checkpoint"]["name"] == "step-7"
+    assert found["versions"]["tensorflow"] == tf.__version__
+    taps, linear = found["weights"]["lpips"]
+    assert taps["sha256"] == pretrained.sha256(work / "weights" / "alexnet.npz")
+    assert linear["file"] == "lpips.npz"
+    assert found["weights"]["features"]["description"]["backbone"] == "small"
+    assert found["not_computed"] == {}
+    output = capsys.readouterr()
+    assert "LPIPS between outputs" in output.out and "evaluation.json" in output.out
+    assert "munit_tf.evaluate" not in output.err
+
+
+def test_the_same_command_gives_the_same_file(work):
+    """Once in this process, once in one of its own, as a user runs it."""
+    argv = flags(work, "second", "--direction=a2b")
+    assert evaluate.main(argv) == 0
+    first = (work / "second" / "evaluation.json").read_bytes()
+    os.remove(work / "second" / "evaluation.json")
+    process = subprocess.run(
+        [sys.executable, "-m", "munit_tf.evaluate", *argv], capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
+    assert (work / "second" / "evaluation.json").read_bytes() == first
+
+
+def test_what_needs_missing_weights_says_so_and_the_others_go_on(work, capsys):
+    argv = [f"--run={work / 'first'}", f"--weights_dir={work / 'none'}", "--num_inputs=2"]
+    argv.append("--direction=a2b")
+    assert evaluate.main(argv) == 3
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("munit_tf.evaluate")]
+    reasons = {line.split(" no ")[1].split(":")[0]: line for line in lines}
+    assert set(reasons) == {"lpips", "fid", "kid", "is", "cis", "accuracy"}
+    assert "alexnet.npz" in reasons["lpips"] and "tools/import_weights.py" in reasons["lpips"]
+    assert "cannot reach 127.0.0.1" in reasons["fid"] and pretrained.INCEPTION_V3_FILE in reasons["fid"]
+    assert "--classifier" in reasons["is"] and "--domain_classifier" in reasons["accuracy"]
+    found = result(work / "first")
+    assert set(found["directions"]["a2b"]["metrics"]) == {"l1", "reconstruction", "cycle", "style"}
+    assert set(found["not_computed"]) == set(reasons)
+    assert evaluate.main([*argv, "--metrics=style"]) == 0
+    assert not (work / "none").exists()
+
+
+def test_damaged_weights_are_never_replaced(work, tmp_path, capsys):
+    shutil.copytree(work / "weights", tmp_path / "weights")
+    (tmp_path / "weights" / "alexnet.npz").write_bytes(b"damaged")
+    (tmp_path / "weights" / pretrained.INCEPTION_V3_FILE).write_bytes(b"damaged")
+    argv = [f"--run={work / 'first'}", f"--weights_dir={tmp_path / 'weights'}", "--num_inputs=2"]
+    assert evaluate.main([*argv, "--metrics=lpips,fid", "--direction=a2b"]) == 3
+    error = capsys.readouterr().err
+    assert "alexnet.npz cannot be read" in error
+    assert "does not hold Keras' Inception-v3 without top" in error
+
+
+def test_shapes_have_their_own_answers(work):
+    argv = flags(work, "shapes", "--metrics=shapes", "--batch_size=50")
+    assert evaluate.main(argv) == 0
+    found = result(work / "shapes")["directions"]
+    assert set(found["a2b"]["metrics"]["shapes"]) == {
+        "content_iou",
+        "hue_entropy",
+        "guided_hue_error",
+        "outputs",
+        "references",
+    }
+    assert found["b2a"]["metrics"] == {}
+    assert evaluate.main(flags(work, "first", "--metrics=shapes")) == 3
+
+
+def test_compare_reads_what_is_there_and_computes_what_is_not(work, capsys):
+    short = ["--metrics=l1", "--direction=a2b"]
+    argv = flags(work, "first", f"--compare={work / 'second'}", *short)
+    assert evaluate.main(argv) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["first", "second"]
+    first, second = lines[2].split()[-2:]
+    assert first != second
+
+    kept = result(work / "second")
+    kept["directions"]["a2b"]["metrics"]["l1"]["between_outputs"] = 42.0
+    (work / "second" / "evaluation.json").write_text(json.dumps(kept))
+    assert evaluate.main(argv) == 0
+    assert capsys.readouterr().out.splitlines()[2].split()[-1] == "42"
+    # Other settings: computed again.
+    assert evaluate.main([*argv, "--seed=5"]) == 0
+    assert result(work / "second")["settings"]["seed"] == 5
+    assert float(capsys.readouterr().out.splitlines()[2].split()[-1]) < 2
+
+
+def test_another_data_set(work, tmp_path):
+    make_photos(tmp_path / "others", count=2, size=(40, 40))
+    argv = flags(work, "first", "--metrics=l1", "--num_inputs=5", f"--dataset={tmp_path / 'others'}")
+    assert evaluate.main(argv) == 0
+    found = result(work / "first")
+    assert found["directions"]["a2b"]["inputs"] == 2
+    assert found["images"]["dataset"] == str(tmp_path / "others")
+
+
+def test_bad_input_is_one_line_and_writes_nothing(work, tmp_path, capsys):
+    make_photos(tmp_path / "photos", count=2, size=(40, 40))
+    run = make_run(tmp_path / "run", tmp_path / "photos")
+    (tmp_path / "no test").mkdir()
+    for name in ("trainA", "trainB"):
+        shutil.copytree(tmp_path / "photos" / name, tmp_path / "no test" / name)
+    shutil.copytree(tmp_path / "photos", tmp_path / "empty")
+    for path in (tmp_path / "empty" / "testB").iterdir():
+        path.unlink()
+    (tmp_path / "unfinished").mkdir()
+    shutil.copy(run / "run.flags", tmp_path / "unfinished")
+    for argv, message in (
+        ([], "--run is missing"),
+        (["--run=none"], "is not a run folder"),
+        ([f"--run={tmp_path / 'unfinished'}"], "no checkpoint yet"),
+        ([f"--run={run}", "--metrics=fif"], "must be one of lpips"),
+        ([f"--run={run}", f"--compare={run},{tmp_path / 'none'}"], "is not a run folder"),
+        ([f"--run={run}", f"--classifier={tmp_path / 'none'}"], "is not a classifier's folder"),
+        ([f"--run={run}", f"--dataset={tmp_path / 'no test'}"], "no test images"),
+        ([f"--run={run}", f"--dataset={tmp_path / 'empty'}"], "testB has no image in it"),
+        ([f"--run={run}", "--num_inputs=0"], "--num_inputs=0"),
+    ):
+        assert evaluate.main(argv) == 2, argv
+        error = capsys.readouterr().err.strip()
+        assert error.startswith("munit_tf.evaluate: ") and message in error
+        assert "\n" not in error
+    assert not (run / "evaluation.json").exists()
+
+
+def test_a_run_that_has_diverged(work, tmp_path, capsys):
+    run = make_run(tmp_path / "run", work / "photos")
+    options = runs.RunFolder(run).options()
+    model = runs.build_model(options)
+    model.generators["b"].decoder.convs[-1].conv.kernel.assign(
+        np.full_like(model.generators["b"].decoder.convs[-1].conv.kernel.numpy(), np.nan)
+    )
+    checkpoint = tf.train.Checkpoint(step=model.step, **model.named_weights())
+    tf.train.CheckpointManager(
+        checkpoint, str(runs.RunFolder(run).checkpoints), 1, checkpoint_name="step"
+    ).save(8)
+    assert evaluate.main([f"--run={run}", "--num_inputs=2", "--metrics=l1"]) == 2
+    assert "NaN" in capsys.readouterr().err
+    assert not (run / "evaluation.json").exists()
+
+
+def test_help(capsys):
+    assert evaluate.main(["--help"]) == 0
+    output = capsys.readouterr().out
+    assert "--lpips_protocol" in output and "[munit]" in output and "Exit status" in output
