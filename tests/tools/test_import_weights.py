@@ -5,14 +5,14 @@ import hashlib
 import numpy as np
 import pytest
 from reference import FOLDER
-from tools_of_checkout import tool
 
 from munit_tf.config import InputError
 from munit_tf.evaluation.lpips import LPIPS
 from munit_tf.networks import pretrained
 
 torch = pytest.importorskip("torch", reason="tools/import_weights.py reads PyTorch's files with PyTorch")
-module = tool("import_weights")
+import import_weights  # noqa: E402
+
 SHAPES = ((11, 3, 64), (5, 64, 192), (3, 192, 384), (3, 384, 256), (3, 256, 256))
 
 
@@ -21,7 +21,7 @@ def published(tmp_path_factory):
     """Files laid out as torchvision's AlexNet and the lpips package, with the golden's weights."""
     folder = tmp_path_factory.mktemp("published")
     random, state = np.random.RandomState(2012), {}
-    for layer, (k, c_in, c_out) in zip(module.LAYERS["alexnet"], SHAPES):
+    for layer, (k, c_in, c_out) in zip(import_weights.LAYERS["alexnet"], SHAPES):
         kernel = (random.randn(k, k, c_in, c_out) * np.sqrt(2 / (k * k * c_in))).astype("float32")
         state[f"features.{layer}.weight"] = torch.tensor(kernel.transpose(3, 2, 0, 1).copy())
         state[f"features.{layer}.bias"] = torch.tensor((random.randn(c_out) * 0.1).astype("float32"))
@@ -43,9 +43,9 @@ def published(tmp_path_factory):
 
 def test_imported_weights_give_the_packages_distances(published, tmp_path, monkeypatch):
     digest = hashlib.sha256((published / "alexnet.pth").read_bytes()).hexdigest()
-    monkeypatch.setitem(module.KNOWN_SHA256, "alexnet", (digest[:8],))
-    module.import_weights(
-        module.ImportConfig(
+    monkeypatch.setitem(import_weights.KNOWN_SHA256, "alexnet", (digest[:8],))
+    import_weights.import_weights(
+        import_weights.ImportConfig(
             alexnet=str(published / "alexnet.pth"),
             lpips=str(published / "lpips"),
             output=str(tmp_path),
@@ -65,8 +65,8 @@ def test_imported_weights_give_the_packages_distances(published, tmp_path, monke
 
 def test_another_file_than_torchvisions_is_refused(published, tmp_path):
     with pytest.raises(InputError, match="is not torchvision's alexnet: its SHA-256 begins with"):
-        module.import_weights(
-            module.ImportConfig(alexnet=str(published / "alexnet.pth"), output=str(tmp_path / "out"))
+        import_weights.import_weights(
+            import_weights.ImportConfig(alexnet=str(published / "alexnet.pth"), output=str(tmp_path / "out"))
         )
     assert not (tmp_path / "out").exists()
 
@@ -75,7 +75,7 @@ def test_bad_input(published, tmp_path, monkeypatch):
     broken = tmp_path / "broken.pth"
     broken.write_bytes(b"no weights")
     digest = hashlib.sha256(b"no weights").hexdigest()
-    monkeypatch.setitem(module.KNOWN_SHA256, "vgg16", (digest[:8],))
+    monkeypatch.setitem(import_weights.KNOWN_SHA256, "vgg16", (digest[:8],))
     for flags, message in (
         ({}, "nothing to do"),
         (dict(vgg16=str(broken)), "cannot be read as PyTorch weights"),
@@ -83,8 +83,8 @@ def test_bad_input(published, tmp_path, monkeypatch):
         (dict(lpips=str(tmp_path)), "is not the lpips package's: it has no v0.0/alex.pth"),
     ):
         with pytest.raises(InputError, match=message):
-            module.import_weights(module.ImportConfig(output=str(tmp_path / "out"), **flags))
+            import_weights.import_weights(import_weights.ImportConfig(output=str(tmp_path / "out"), **flags))
     other = hashlib.sha256((published / "alexnet.pth").read_bytes()).hexdigest()
-    monkeypatch.setitem(module.KNOWN_SHA256, "vgg16", (other[:8],))
+    monkeypatch.setitem(import_weights.KNOWN_SHA256, "vgg16", (other[:8],))
     with pytest.raises(InputError, match="is not vgg16's: no convolution features.2"):
-        module.import_weights(module.ImportConfig(vgg16=str(published / "alexnet.pth")))
+        import_weights.import_weights(import_weights.ImportConfig(vgg16=str(published / "alexnet.pth")))

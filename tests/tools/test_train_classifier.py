@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+import train_classifier
 from PIL import Image
-from tools_of_checkout import tool
 
 from munit_tf.config import InputError
 from munit_tf.evaluation import classifier
@@ -30,9 +30,8 @@ def make_classes(folder, count=16, size=(24, 20)):
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("classifier")
     make_classes(folder / "data")
-    module = tool("train_classifier")
-    module.train(
-        module.ClassifierConfig(
+    train_classifier.train(
+        train_classifier.ClassifierConfig(
             dataset=str(folder / "data"),
             output=str(folder / "trained"),
             backbone="small",
@@ -100,7 +99,6 @@ def test_damaged_classifiers_are_one_line(trained, tmp_path, damage):
 
 
 def test_bad_input_is_found_before_training(trained, tmp_path):
-    module = tool("train_classifier")
     good = dict(dataset=str(trained / "data"), output=str(tmp_path / "out"), backbone="small")
     (tmp_path / "one" / "class").mkdir(parents=True)
     for change, message in (
@@ -110,17 +108,16 @@ def test_bad_input_is_found_before_training(trained, tmp_path):
         (dict(backbone="inception_v3", image_size=64), "too small for inception_v3: 75"),
     ):
         with pytest.raises(InputError, match=message):
-            module.train(module.ClassifierConfig(**{**good, **change}))
+            train_classifier.train(train_classifier.ClassifierConfig(**{**good, **change}))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_broken_image_is_named(tmp_path):
-    module = tool("train_classifier")
     make_classes(tmp_path / "data", count=3)
     (tmp_path / "data" / "red" / "1.png").write_bytes(b"no image")
     with pytest.raises(InputError, match="red/1.png is not an image"):
-        module.train(
-            module.ClassifierConfig(
+        train_classifier.train(
+            train_classifier.ClassifierConfig(
                 dataset=str(tmp_path / "data"),
                 output=str(tmp_path / "out"),
                 backbone="small",
@@ -136,17 +133,16 @@ def test_without_network_and_weights_nothing_is_trained(tmp_path, monkeypatch):
     from munit_tf.networks import pretrained
 
     monkeypatch.setattr(pretrained, "INCEPTION_V3_URL", "http://127.0.0.1:9/weights.h5")
-    module = tool("train_classifier")
     make_classes(tmp_path / "data", count=3)
-    config = module.ClassifierConfig(
+    config = train_classifier.ClassifierConfig(
         dataset=str(tmp_path / "data"), output=str(tmp_path / "out"), weights_dir=str(tmp_path / "none")
     )
     with pytest.raises(InputError, match="cannot reach 127.0.0.1 .*--backbone=small"):
-        module.train(config)
+        train_classifier.train(config)
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / pretrained.INCEPTION_V3_FILE).write_bytes(b"damaged")
     with pytest.raises(InputError, match="Inception-v3's weights in"):
-        module.train(config)
+        train_classifier.train(config)
     assert not (tmp_path / "out").exists()
 
 
