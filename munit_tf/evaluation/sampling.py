@@ -41,8 +41,12 @@ def sample_outputs(translate, load_inputs, num_inputs, num_outputs, styles, batc
 
 def in_batches(function, count, batch_size):
     """The concatenation of function(list of indices) over 0, ..., count - 1, `batch_size` at a time."""
-    starts = range(0, count, batch_size)
-    return np.concatenate([np.asarray(function(list(range(i, min(i + batch_size, count))))) for i in starts])
+    return np.concatenate([function(indices) for indices in batches_of_indices(count, batch_size)])
+
+
+def batches_of_indices(count, batch_size):
+    """Lists of indices, 0, ..., count - 1, `batch_size` in each but the last."""
+    return [list(range(start, min(start + batch_size, count))) for start in range(0, count, batch_size)]
 
 
 def require_finite(values, what):

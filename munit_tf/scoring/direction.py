@@ -1,17 +1,20 @@
 """All measures of a model in one direction."""
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from munit_tf.config import InputError
-from munit_tf.data import pipeline
 from munit_tf.evaluation import content, inception
 from munit_tf.evaluation.classifier import Predictions
 from munit_tf.evaluation.fid import fid, kid
 from munit_tf.evaluation.lpips import PROTOCOLS, SINGLE_OUTPUT, PairDistances, mean_absolute_difference
-from munit_tf.evaluation.sampling import in_batches, require_finite, sample_outputs
-from munit_tf.models.translator import DIRECTIONS
+from munit_tf.evaluation.sampling import (
+    Block,
+    batches_of_indices,
+    in_batches,
+    require_finite,
+    sample_outputs,
+)
 from munit_tf.scoring.networks import Unavailable
 
 _NUM_SCORE_OUTPUTS = 100  # MUNIT, section 5.2, for IS and CIS.
@@ -20,36 +23,35 @@ _NUM_HUE_OUTPUTS = 16
 
 
 class Direction:
-    """A model, its data and the networks, for one direction.
+    """A subject and the networks that look at it.
 
     Args:
-        model: a Translator.
-        dataset: data.registry.Dataset with test images.
-        data_options: DataConfig, for the images' size.
-        name: "a2b" or "b2a".
+        subject: scoring.subject.Subject.
+        reference: source of the real images that FID and KID compare with.
         networks: Networks.
         config: EvaluateConfig.
+
+    Attributes:
+        num_inputs: how many test images are translated.
+        not_computed: {metric: why}, after `measure`.
     """
 
-    def __init__(self, model, dataset, data_options, name, networks, config):
-        self._model = model
-        self._name = name
-        self._source, self._target = DIRECTIONS[name]
+    def __init__(self, subject, reference, networks, config):
+        self._subject = subject
+        self._reference = reference
         self._networks = networks
         self._config = config
-        self._data_options = data_options
-        self._inputs = dataset.test[self._source]
-        self._targets = dataset.test[self._target]
-        self._reference = getattr(dataset, config.fid_reference)[self._target]
-        self.num_inputs = min(config.num_inputs, len(self._inputs))
-        self._translate, self._encode_style = _traced(model, data_options.image_size)
+        self._has_style = bool(subject.model.style_dim)
+        self.num_inputs = min(config.num_inputs, len(subject.inputs))
+        self._real_features = None
         self._meters = {}
         self.not_computed = {}
 
     def measure(self, wanted):
         """The metrics of these names, {metric: {key: number}}, as far as they can be computed.
 
-        The others' names and reasons are in `not_computed` then.
+        The others' names and reasons are in `not_computed` then. None of them may be one that the
+        subject lacks.
 
         Raises:
             InputError: translations hold NaN, or an image cannot be read.
@@ -73,49 +75,30 @@ class Direction:
             return None
 
     def _prepare(self, metric):
-        """Makes what will look at the outputs; raises Unavailable where it is known already."""
-        has_style = bool(self._model.style_dim)
+        """Makes what will look at the outputs; raises Unavailable where a network is missing."""
         if metric == "lpips":
             self._pair_meter("lpips", self._networks.lpips)
         elif metric == "l1":
-            if not has_style:
-                raise Unavailable("the method has no style: one output of each input")
             self._pair_meter("l1", mean_absolute_difference, to_input=False)
         elif metric in ("fid", "kid"):
             self._predictions(self._networks.features, self._outputs(_NUM_SET_OUTPUTS))
         elif metric == "accuracy":
             self._predictions(self._networks.domain_classifier, self._outputs(_NUM_SET_OUTPUTS))
         elif metric in ("is", "cis"):
-            if metric == "cis" and not has_style:
-                raise Unavailable("the method has no style: one output of each input")
             self._predictions(self._networks.classifier, self._outputs(_NUM_SCORE_OUTPUTS))
-        elif metric == "reconstruction" and not hasattr(self._model, "decode"):
-            raise Unavailable("the method has no decoder that reconstructs its input")
-        elif metric == "cycle" and len(self._model.directions) < 2:
-            raise Unavailable("the method has one direction only")
-        elif metric == "style" and not has_style:
-            raise Unavailable("the method has no style")
         elif metric == "shapes":
-            self._prepare_shapes()
+            insides = self._subject.insides(range(self.num_inputs))
+            num_outputs = _NUM_HUE_OUTPUTS if self._has_style else 1
+            self._meters["shapes"] = content.ShapesContent(insides, num_outputs)
 
     def _pair_meter(self, metric, distance, to_input=True):
-        protocol = PROTOCOLS[self._config.lpips_protocol] if self._model.style_dim else SINGLE_OUTPUT
+        protocol = PROTOCOLS[self._config.lpips_protocol] if self._has_style else SINGLE_OUTPUT
         self._meters[metric] = PairDistances(distance, protocol, self._config.batch_size, to_input)
 
     def _predictions(self, network, num_outputs):
         """One pass of a network serves all metrics that ask it."""
         meter = self._meters.setdefault(network, Predictions(network, 0))
         meter.num_outputs = max(meter.num_outputs, num_outputs)
-
-    def _prepare_shapes(self):
-        if not hasattr(self._inputs, "inside"):
-            raise Unavailable("content is known for --dataset=shapes only")
-        if self._name != "a2b":
-            raise Unavailable("known answers are those of a2b")
-        insides = np.stack([self._inside(self._inputs, i) for i in range(self.num_inputs)])
-        self._meters["shapes"] = content.ShapesContent(
-            insides, _NUM_HUE_OUTPUTS if self._model.style_dim else 1
-        )
 
     def _run_meters(self):
         if not self._meters:
@@ -124,14 +107,14 @@ class Direction:
         num_outputs = max(meter.num_outputs for meter in meters)
         total = self.num_inputs * num_outputs
         blocks = sample_outputs(
-            self._translated,
-            self._loader(self._inputs),
+            self._subject.translate,
+            self._subject.loader(self._subject.inputs),
             self.num_inputs,
             num_outputs,
-            self._styles(num_outputs),
+            self._subject.styles(num_outputs, self.num_inputs, self._config.seed),
             self._config.batch_size,
         )
-        with tqdm(desc=self._name, total=total, unit="image", disable=None) as bar:
+        with tqdm(desc=self._subject.direction, total=total, unit="image", disable=None) as bar:
             for block in blocks:
                 for meter in meters:
                     meter.add(block)
@@ -147,11 +130,7 @@ class Direction:
 
     def _fid(self):
         generated, real = self._feature_sets()
-        untranslated = in_batches(
-            lambda indices: self._networks.features(self._loader(self._inputs)(indices))[0],
-            len(self._inputs),
-            self._config.batch_size,
-        )
+        untranslated, _ = self._looked_at(self._networks.features, self._subject.inputs)
         return {
             "value": fid(generated, real),
             "untranslated": fid(untranslated, real),
@@ -183,137 +162,90 @@ class Direction:
     def _accuracy(self):
         network = self._networks.domain_classifier
         p = self._meters[network].probabilities(self._outputs(_NUM_SET_OUTPUTS))
-        hits = []
-        for domain, images in ((self._source, self._inputs), (self._target, self._targets)):
-            index = network.classes.index(domain)
-            loader = self._loader(images)
-            real = in_batches(
-                lambda indices, loader=loader: network(loader(indices))[1],
-                len(images),
-                self._config.batch_size,
-            )
-            hits.append((inception.accuracy(real, index) * len(images), len(images)))
+        subject, hits = self._subject, []
+        for domain, images in ((subject.source, subject.inputs), (subject.target, subject.targets)):
+            _, real = self._looked_at(network, images)
+            hits.append((inception.accuracy(real, network.classes.index(domain)) * len(real), len(real)))
         right, total = map(sum, zip(*hits))
         return {
-            "translations": inception.accuracy(p, network.classes.index(self._target)),
+            "translations": inception.accuracy(p, network.classes.index(subject.target)),
             "real": right / total,
             "outputs": p.shape[0] * p.shape[1],
             "real_images": total,
         }
 
     def _reconstruction(self):
-        def reconstruct(images, indices):
-            return self._model.decode(*self._model.encode(images, self._source), self._source)
-
-        return self._compared_with_inputs(reconstruct)
+        return self._compared_with_inputs(lambda images, indices: self._subject.reconstruct(images))
 
     def _cycle(self):
-        back = next(name for name in self._model.directions if DIRECTIONS[name].target == self._source)
-        styles = self._styles(1)
-
-        def cycle(images, indices):
-            translated = self._translated(images, None if styles is None else styles[0][indices])
-            own = [self._encode_style[self._source](images)] if self._model.style_dim else []
-            return self._translate[back](translated, *own)
-
-        return self._compared_with_inputs(cycle)
+        styles = self._subject.styles(1, self.num_inputs, self._config.seed)
+        return self._compared_with_inputs(
+            lambda images, indices: self._subject.cycle(
+                images, None if styles is None else styles[0][indices]
+            )
+        )
 
     def _style(self):
-        loader = self._loader(self._targets)
-        codes = in_batches(
-            lambda indices: self._encode_style[self._target](loader(indices)),
-            len(self._targets),
-            self._config.batch_size,
+        subject = self._subject
+        load = subject.loader(subject.targets)
+        codes = self._in_batches(
+            lambda indices: subject.encode_style(load(indices), subject.target), len(subject.targets)
         )
         return {**content.style_gap(codes), "images": len(codes)}
 
     def _shapes(self):
         result = self._meters["shapes"].result()
-        if not self._model.style_dim:
+        if not self._has_style:
             return result
-        count = min(self.num_inputs, len(self._targets))
-        errors = in_batches(self._guided_hue_errors, count, self._config.batch_size)
+        count = min(self.num_inputs, len(self._subject.targets))
+        errors = self._in_batches(self._guided_hue_errors, count)
         return {**result, "guided_hue_error": float(errors.mean()), "references": count}
 
     # What they need.
 
     def _guided_hue_errors(self, indices):
         """Input i in the style of reference i: how far the hues are from each other."""
-        codes = self._encode_style[self._target](self._loader(self._targets)(indices))
-        outputs = self._translated(self._loader(self._inputs)(indices), codes)
+        subject = self._subject
+        codes = subject.encode_style(subject.loader(subject.targets)(indices), subject.target)
+        outputs = subject.translate(subject.loader(subject.inputs)(indices), codes)
         require_finite(outputs, "translations")
-        hues = content.mean_hue(outputs, np.stack([self._inside(self._inputs, i) for i in indices]))
-        return content.hue_distance(hues, [self._targets.shape(i).hue for i in indices])
+        hues = content.mean_hue(outputs, subject.insides(indices))
+        return content.hue_distance(hues, [subject.targets.shape(i).hue for i in indices])
 
     def _compared_with_inputs(self, function):
         """L1 and PSNR between the inputs and function(images, their indices)."""
-        load = self._loader(self._inputs)
+        load = self._subject.loader(self._subject.inputs)
 
         def compare(indices):
             images = load(indices)
-            made = np.asarray(function(images, indices))
+            made = function(images, indices)
             require_finite(made, "reconstructions")
             return np.stack(content.reconstruction(images, made), axis=1)
 
-        l1, psnr = in_batches(compare, self.num_inputs, self._config.batch_size).mean(axis=0)
+        l1, psnr = self._in_batches(compare, self.num_inputs).mean(axis=0)
         return {"l1": float(l1), "psnr": float(psnr), "images": self.num_inputs}
 
     def _feature_sets(self):
-        network, loader = self._networks.features, self._loader(self._reference)
-        generated = self._meters[network].features(self._outputs(_NUM_SET_OUTPUTS))
-        if not hasattr(self, "_real_features"):
-            self._real_features = in_batches(
-                lambda indices: network(loader(indices))[0], len(self._reference), self._config.batch_size
-            )
-        return generated, self._real_features
+        """Features of the translations, and of the real images."""
+        network = self._networks.features
+        if self._real_features is None:
+            self._real_features, _ = self._looked_at(network, self._reference)
+        return self._meters[network].features(self._outputs(_NUM_SET_OUTPUTS)), self._real_features
+
+    def _looked_at(self, network, images):
+        """(features, probabilities or None) of all real images of a source."""
+        load, meter = self._subject.loader(images), Predictions(network, 1)
+        for indices in batches_of_indices(len(images), self._config.batch_size):
+            meter.add(Block(np.array(indices), np.zeros(len(indices), int), None, load(indices)))
+        probabilities = meter.probabilities(1)[:, 0] if network.classes else None
+        return meter.features(1), probabilities
+
+    def _in_batches(self, function, count):
+        return in_batches(function, count, self._config.batch_size)
 
     def _score_probabilities(self):
         return self._meters[self._networks.classifier].probabilities(self._outputs(_NUM_SCORE_OUTPUTS))
 
     def _outputs(self, default):
         """Outputs of each input for a metric with this default."""
-        return (self._config.num_outputs or default) if self._model.style_dim else 1
-
-    def _styles(self, num_outputs):
-        """Codes of the prior [num_outputs, inputs, style_dim], or None; code k is the same for any count."""
-        if not self._model.style_dim:
-            return None
-        # A stream of its own for each output, far from other seeds'.
-        seeds = (self._config.seed * 1_000_003 + k for k in range(num_outputs))
-        return np.stack([self._model.prior_style(self.num_inputs, seed).numpy() for seed in seeds])
-
-    def _translated(self, images, styles):
-        return self._translate[self._name](images, *([] if styles is None else [styles])).numpy()
-
-    def _loader(self, source):
-        options = self._data_options
-        return lambda indices: pipeline.load_images(
-            source, indices, resize=options.resize, image_size=options.image_size
-        )
-
-    def _inside(self, source, index):
-        """What to fill, cropped as the image is."""
-        height, width = self._data_options.image_size
-        inside = source.inside(index)
-        top, left = (inside.shape[0] - height) // 2, (inside.shape[1] - width) // 2
-        return inside[top : top + height, left : left + width]
-
-
-def _traced(model, image_size):
-    """({direction: translate(images[, style])}, {domain: encode_style(images)}), each to be traced once."""
-    images = tf.TensorSpec([None, *image_size, 3], tf.float32)
-    style = [tf.TensorSpec([None, model.style_dim], model.result_dtype)] if model.style_dim else []
-
-    # There is no control flow to convert, and tracing takes half as long.
-    def traced(function, *specs):
-        return tf.function(function, input_signature=specs, autograph=False)
-
-    translate = {
-        name: traced(lambda x, *style, name=name: model.translate(x, name, *style), images, *style)
-        for name in model.directions
-    }
-    encode = {
-        domain: traced(lambda x, domain=domain: model.encode_style(x, domain), images)
-        for domain in ("ab" if style else "")
-    }
-    return translate, encode
+        return (self._config.num_outputs or default) if self._has_style else 1

@@ -19,6 +19,7 @@ from munit_tf.evaluation.lpips import PROTOCOLS
 from munit_tf.networks import pretrained
 from munit_tf.scoring.direction import Direction
 from munit_tf.scoring.networks import Networks
+from munit_tf.scoring.subject import Subject
 
 FILE = "evaluation.json"
 _DIGITS = 6
@@ -65,15 +66,16 @@ def _evaluate_one(config, networks):
     if config.direction != "both" and config.direction not in model.directions:
         raise InputError(f"--direction={config.direction}: this run translates {', '.join(model.directions)}")
     names = model.directions if config.direction == "both" else (config.direction,)
-    directions, not_computed = {}, {}
-    for name in names:
-        direction = Direction(model, dataset, data_options, name, networks, config)
-        metrics = direction.measure(_wanted(config, model, data_options, name))
-        directions[name] = {"inputs": direction.num_inputs, "metrics": metrics}
-        not_computed.update(direction.not_computed)
-    if config.metrics:  # What one direction has is not missing.
-        done = {metric for found in directions.values() for metric in found["metrics"]}
-        not_computed = {metric: why for metric, why in not_computed.items() if metric not in done}
+    subjects = [Subject(model, dataset, data_options, name) for name in names]
+    wanted, not_computed = _wanted(config.metrics, subjects)
+    directions = {}
+    for subject in subjects:
+        reference = getattr(dataset, config.fid_reference)[subject.target]
+        direction = Direction(subject, reference, networks, config)
+        metrics = direction.measure([metric for metric in wanted if not subject.lack(metric)])
+        directions[subject.direction] = {"inputs": direction.num_inputs, "metrics": metrics}
+        for metric, reason in direction.not_computed.items():
+            not_computed.setdefault(metric, reason)
     result = {
         **head,
         "weights": dict(networks.provenance),
@@ -90,20 +92,17 @@ def _evaluate_one(config, networks):
     return result
 
 
-def _wanted(config, model, data_options, direction):
-    """The metrics asked for; by default all that the method and the data have."""
-    if config.metrics:
-        return list(dict.fromkeys(config.metrics))
-    lacking = set()
-    if not model.style_dim:
-        lacking |= {"l1", "cis", "style"}
-    if not hasattr(model, "decode"):
-        lacking.add("reconstruction")
-    if len(model.directions) < 2:
-        lacking.add("cycle")
-    if data_options.dataset != "shapes" or direction != "a2b":
-        lacking.add("shapes")
-    return [metric for metric in METRICS if metric not in lacking]
+def _wanted(asked, subjects):
+    """(metrics to compute, {metric: why} of those asked for that no direction has).
+
+    By default all that the method and the data have.
+    """
+    lacks = {
+        metric: [subject.lack(metric) for subject in subjects]
+        for metric in (dict.fromkeys(asked) if asked else METRICS)
+    }
+    wanted = [metric for metric, reasons in lacks.items() if not all(reasons)]
+    return wanted, {metric: lacks[metric][0] for metric in lacks if asked and metric not in wanted}
 
 
 def _data_options(config, options):
