@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import pathlib
 
 import keras
@@ -11,6 +10,7 @@ import tensorflow as tf
 from munit_tf import command_line
 from munit_tf.config import InputError
 from munit_tf.models import METHODS
+from munit_tf.whole_files import replacing
 
 CONFIGS = {name: model_class.config_class for name, model_class in METHODS.items()}
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
@@ -55,13 +55,12 @@ class RunFolder:
         Raises:
             InputError: the folder cannot be written.
         """
-        temporary = self.flagfile.with_suffix(".tmp")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(options.to_flagfile())
-            os.replace(temporary, self.flagfile)
         except OSError as error:
             raise InputError(f"--output={self.path} cannot be written: {error.strerror}") from error
+        with replacing(self.flagfile) as file:
+            file.write(options.to_flagfile().encode())
 
     def cut_log(self, step):
         """Removes the lines of `log.jsonl` after a step; returns those that stay, as dicts."""
@@ -69,9 +68,8 @@ class RunFolder:
             return []
         rows = [json.loads(line) for line in self.log.read_text().splitlines() if line.endswith("}")]
         rows = [row for row in rows if row["step"] <= step]
-        temporary = self.log.with_suffix(".tmp")
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        os.replace(temporary, self.log)
+        with replacing(self.log) as file:
+            file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
         return rows
 
 

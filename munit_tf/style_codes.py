@@ -33,6 +33,7 @@ def read(path, style_dim):
     if codes.dtype.kind not in "fiu":
         raise InputError(f"{wanted}, not of {codes.dtype}")
     codes = np.array(codes, np.float32)
-    if not np.isfinite(codes).all():
-        raise InputError(f"{wanted}, and there is NaN or infinity among them")
+    finite = np.isfinite(codes).all(axis=1)
+    if not finite.all():
+        raise InputError(f"{wanted}, and in row {int(np.argmin(finite))} there is NaN or infinity")
     return codes

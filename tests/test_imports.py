@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "compat": set(),
     "config": set(),
     "padding": set(),
+    "whole_files": {"config"},
     "pictures": set(),
     "style_codes": {"config"},
     "help_pages": {"config"},
@@ -23,12 +24,12 @@ MAY_IMPORT = {
     "networks": {"compat"},
     "data": {"config"},
     "models": {"networks", "losses", "config", "compat", "style_codes"},
-    "runs": {"models", "config", "command_line"},
-    "serving": {"config", "data", "padding", "style_codes"},
+    "runs": {"models", "config", "command_line", "whole_files"},
+    "serving": {"config", "data", "padding", "style_codes", "whole_files"},
     "training": {"runs", "models", "data", "config", "pictures"},
-    "translation": {"runs", "models", "data", "config", "pictures", "padding"},
+    "translation": {"runs", "models", "data", "config", "pictures", "padding", "style_codes", "whole_files"},
     "evaluation": {"networks", "config"},
-    "scoring": {"evaluation", "networks", "runs", "models", "data", "config"},
+    "scoring": {"evaluation", "networks", "runs", "models", "data", "config", "whole_files"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from munit_tf.command_line import run_command
 from munit_tf.config import Config, InputError, option
+from munit_tf.whole_files import replacing
 
 # Before TensorFlow is imported: of its own messages only fatal ones.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -140,13 +141,12 @@ def _sha256(path):
 
 def _write(folder, name, arrays):
     path = pathlib.Path(folder) / f"{name}.npz"
-    temporary = path.with_suffix(".tmp.npz")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(temporary, **arrays)
-        os.replace(temporary, path)
     except OSError as error:
         raise InputError(f"--output={folder} cannot be written: {error.strerror}") from error
+    with replacing(path) as file:
+        np.savez(file, **arrays)
     return path
 
 

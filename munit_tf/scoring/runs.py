@@ -20,6 +20,7 @@ from munit_tf.networks import pretrained
 from munit_tf.scoring.direction import Direction
 from munit_tf.scoring.networks import Networks
 from munit_tf.scoring.subject import Subject
+from munit_tf.whole_files import replacing
 
 FILE = "evaluation.json"
 _DIGITS = 6
@@ -167,9 +168,5 @@ def _for_json(value):
 
 
 def _write(path, result):
-    temporary = path.with_suffix(".tmp")
-    try:
-        temporary.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+    with replacing(path) as file:
+        file.write((json.dumps(result, indent=2, allow_nan=False) + "\n").encode())

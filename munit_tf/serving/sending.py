@@ -1,8 +1,6 @@
 """Image files to a server, and its answers into files."""
 
-import contextlib
 import io
-import os
 import pathlib
 
 import numpy as np
@@ -13,6 +11,7 @@ from munit_tf import style_codes
 from munit_tf.config import InputError
 from munit_tf.data import pipeline
 from munit_tf.serving.saved_model import BYTES_SIGNATURES
+from munit_tf.whole_files import replacing
 
 DEFAULT_NUM_STYLES = 10
 
@@ -58,11 +57,11 @@ def translate_files(client, files, direction, output, *, num_styles, seed, style
                     picture = client.translate(signature, image, code)
                 except InputError as error:
                     raise InputError(f"{files.name(i)}: {error}") from error
-                with _replacing(output / f"{stem}_{k}.png") as file:
+                with replacing(output / f"{stem}_{k}.png") as file:
                     file.write(picture)
                 bar.update()
             if codes[0] is not None:
-                with _replacing(output / f"{stem}_styles.npy") as file:
+                with replacing(output / f"{stem}_styles.npy") as file:
                     np.save(file, codes)
     return len(stems) * len(codes)
 
@@ -113,16 +112,3 @@ def _codes(inputs, num_styles, seed, style_from):
     if style_from is not None:
         return style_codes.read(style_from, style_dim)
     return style_codes.sample_prior(num_styles or DEFAULT_NUM_STYLES, style_dim, seed).numpy()
-
-
-@contextlib.contextmanager
-def _replacing(path):
-    """A file to write to, which takes its name when it is whole."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with open(temporary, "wb") as file:
-            yield file
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,8 +1,5 @@
 """Images of any size and shape, as a trained model is given them."""
 
-import os
-import pathlib
-
 from munit_tf.config import InputError
 from munit_tf.data import pipeline
 from munit_tf.data.sources import list_images
@@ -50,18 +47,5 @@ class Inputs:
             raise InputError(f"{self._files.name(index)}: {error}") from error
 
     def stems(self):
-        """What the results of each image are called: its file name without the last suffix.
-
-        Raises:
-            InputError: two images have the same.
-        """
-        seen = {}
-        for path in self.paths:
-            stem = pathlib.Path(path).stem
-            if stem in seen:
-                raise InputError(
-                    f"{seen[stem]} and {path} would both be written as {stem}_0.png: rename one, or "
-                    f"translate {os.path.dirname(path)} to another --output"
-                )
-            seen[stem] = path
-        return list(seen)
+        """What the results of each image are called; see `sources.Files.stems`."""
+        return self._files.stems()

@@ -1,6 +1,5 @@
 """The folder of results: whole files only, and a record of the settings that they were made with."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -10,9 +9,9 @@ from PIL import Image
 
 from munit_tf.config import InputError
 from munit_tf.pictures import to_uint8
+from munit_tf.whole_files import TEMPORARY, replacing
 
 _RECORD = "translate.json"
-_TEMPORARY = ".tmp"
 
 
 class OutputFolder:
@@ -40,7 +39,7 @@ class OutputFolder:
         record = self._path / _RECORD
         try:
             self._path.mkdir(parents=True, exist_ok=True)
-            found = {name for name in os.listdir(self._path) if not name.endswith(_TEMPORARY)}
+            found = {name for name in os.listdir(self._path) if not name.endswith(TEMPORARY)}
             if _RECORD in found:
                 self._compare(_read(record), settings)
             elif found:
@@ -50,7 +49,7 @@ class OutputFolder:
         except OSError as error:
             raise InputError(f"--output={self._path} cannot be written: {error.strerror}") from error
         if _RECORD not in found:
-            with self._replacing(_RECORD) as file:
+            with replacing(record) as file:
                 file.write((json.dumps(settings, indent=1) + "\n").encode())
         self._done = found
 
@@ -69,7 +68,7 @@ class OutputFolder:
     def write_styles(self, stem):
         """Writes an input's style codes: its last file."""
         if self._styles.codes is not None:
-            with self._replacing(f"{stem}_styles.npy") as file:
+            with replacing(self._path / f"{stem}_styles.npy") as file:
                 np.save(file, self._styles.codes)
 
     def write_grid(self, picture):
@@ -90,23 +89,8 @@ class OutputFolder:
             )
 
     def _save(self, picture, name):
-        with self._replacing(name) as file:
+        with replacing(self._path / name) as file:
             picture.save(file, format="PNG")
-
-    @contextlib.contextmanager
-    def _replacing(self, name):
-        """A file to write to, which takes its name when it is whole."""
-        temporary = self._path / (name + _TEMPORARY)
-        try:
-            with open(temporary, "wb") as file:
-                yield file
-            os.replace(temporary, self._path / name)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise InputError(
-                f"--output: {self._path / name} cannot be written: {error.strerror or error}"
-            ) from error
 
 
 def _read(record):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import zipfile
 from typing import Optional
 
 import numpy as np
 
+from munit_tf import style_codes
 from munit_tf.config import InputError
 from munit_tf.translation.inputs import Inputs
 from munit_tf.translation.interpolation import slerp
@@ -103,27 +103,8 @@ def _of_images(references, encode_style):
 
 
 def _of_file(path, style_dim):
-    try:
-        codes = np.load(path, mmap_mode="r", allow_pickle=False)
-    except OSError as error:
-        raise InputError(f"--style_from={path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"--style_from={path} is not a file of numpy's, or is damaged: {error}") from error
-    wanted = f"--style_from={path}: it must hold an array of numbers [number of styles, {style_dim}]"
-    if not isinstance(codes, np.ndarray):
-        raise InputError(f"{wanted}, not several arrays (.npz)")
-    if codes.ndim != 2 or codes.shape[1] != style_dim or not len(codes):
-        raise InputError(f"{wanted}, not one of shape {list(codes.shape)}")
-    if codes.dtype.kind not in "fiu":
-        raise InputError(f"{wanted}, not of {codes.dtype}")
-    codes = np.array(codes, np.float32)
-    if not np.isfinite(codes).all():
-        raise InputError(f"{wanted}, and in row {_first_bad(codes)} there is NaN or infinity")
+    codes = style_codes.read(path, style_dim)
     return Styles(codes, _numbered("style", len(codes)), [f"--style_from with codes {digest([codes])}"])
-
-
-def _first_bad(codes):
-    return int(np.flatnonzero(~np.isfinite(codes).all(axis=1))[0])
 
 
 def _interpolated(ends, count):
