@@ -119,9 +119,9 @@ class MISO(Translator):
         ),
         Watch(
             "kl",
-            lambda value, lowest, highest: value < 0.1,
-            "encoded styles are the prior's and say nothing of their images: {name} is {value:.3f}. "
-            "Try a smaller --kl_weight, or a larger --info_weight.",
+            lambda value, lowest, highest: value < 0.1 and highest > 1,
+            "encoded styles say nothing of their images any more: {name} is {value:.3f}, at its best it was "
+            "{highest:.3f}. Try a smaller --kl_weight, or a larger --info_weight.",
         ),
     )
 
