@@ -145,8 +145,10 @@ def test_milo_asks_the_style_encoder_of_the_fakes_domain():
     guess(model, "a", [3.0, 3, 3], [0.0, 0, 0])
     after = {d: float(generator_losses(model, batch, d)[f"info_prior/{d}"]) for d in "ab"}
     assert after["b"] == before["b"] and abs(after["a"] - before["a"]) > 0.5
-    first, second = (model.generators[d] for d in "ab")
-    first.style_encoder, second.style_encoder = second.style_encoder, first.style_encoder
+    first, second = (model.generators[d].style_encoder.weights for d in "ab")
+    for mine, theirs, value in [(x, y, np.array(x)) for x, y in zip(first, second)]:
+        mine.assign(theirs)
+        theirs.assign(value)
     swapped = float(generator_losses(model, batch, "b")["info_prior/b"])
     assert abs(swapped - before["b"]) > 0.5
 
