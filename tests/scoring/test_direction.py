@@ -10,6 +10,7 @@ import tensorflow as tf
 from munit_tf.config import DataConfig, EvaluateConfig, InputError
 from munit_tf.data import registry
 from munit_tf.evaluation.classifier import Classifier
+from munit_tf.evaluation.content import content_iou
 from munit_tf.networks.classifiers import build_classifier
 from munit_tf.scoring.direction import Direction
 from munit_tf.scoring.networks import Unavailable
@@ -51,11 +52,12 @@ class Painter:
         return (tf.gather(tf.reshape(images, [-1, SIZE * SIZE, 3]), darkest, batch_dims=1) + 1) / 2
 
     def translate(self, images, direction, style=None, seed=0):
+        paint = (2 * style - 1)[:, tf.newaxis, tf.newaxis]
         if direction == "b2a":
-            return images
+            return tf.where(tf.reduce_min(images, -1, keepdims=True) < 1, paint, 1.0)
         apart = tf.reduce_sum(tf.abs(images[:, tf.newaxis] - self._outlines), axis=[2, 3, 4])
         inside = tf.gather(self._insides, tf.argmin(apart, axis=1))[..., tf.newaxis]
-        return tf.where(inside, (2 * style - 1)[:, tf.newaxis, tf.newaxis], 1.0)
+        return tf.where(inside, paint, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +126,16 @@ def test_what_methods_lack(dataset):
         assert Subject(simple, dataset, DATA, "a2b").lack(metric) is None
 
 
+def test_what_to_fill_is_cropped_as_the_images_are():
+    """Fillings themselves, of b, cover what the crop of `insides` says, to the pixels on the edge."""
+    data = DataConfig(dataset="shapes", resize=44, image_size=(32, 40))
+    subject = Subject(Identity(), registry.open_dataset(data), data, "b2a")
+    images = subject.loader(subject.inputs)(range(20))
+    insides = subject.insides(range(20))
+    assert insides.shape == (20, 32, 40)
+    assert content_iou(images, insides).mean() > 0.95
+
+
 def test_a_perfect_painter(dataset, networks):
     """Its content is right to the pixel, its hues are the reference's, and 16 random hues fill six bins."""
     model = Painter(dataset.test["a"])
@@ -133,8 +145,12 @@ def test_a_perfect_painter(dataset, networks):
     assert 1.3 < found["shapes"]["hue_entropy"] <= np.log(6)
     assert (found["shapes"]["outputs"], found["shapes"]["references"]) == (12 * 16, 12)
     assert found["l1"]["pairs"] == 12 * 19
-    # The way back changes nothing: the cycle's end is the filling, not the outline.
-    assert found["cycle"]["l1"] > 0.1
+    # The cycle ends with what was filled in the input's own style, the dark of its outline.
+    dark = 2 * 30 / 255 - 1
+    outlines = np.stack([np.asarray(dataset.test["a"][i]) / 127.5 - 1 for i in range(12)])
+    insides = np.stack([dataset.test["a"].inside(i) for i in range(12)])[..., np.newaxis]
+    difference = np.abs(np.where(insides, dark, 1) - outlines)
+    assert found["cycle"]["l1"] == pytest.approx(difference.mean(), rel=1e-4)
 
 
 @pytest.mark.parametrize(
