@@ -1,6 +1,7 @@
 """The pretrained networks that an evaluation asks for, or why they are not there."""
 
 import contextlib
+import os
 import sys
 
 from munit_tf.config import InputError
@@ -29,6 +30,7 @@ class Networks:
 
     def __init__(self, config):
         self._config = config
+        self._weights_dir = os.path.expanduser(config.weights_dir)
         self._loaded = {}
         self.provenance = {}
         self._classifier = classifier.load(config.classifier) if config.classifier else None
@@ -60,10 +62,8 @@ class Networks:
     def _load_lpips(self):
         network, version = self._config.lpips_network, self._config.lpips_version
         with _unavailable():
-            taps, taps_provenance = pretrained.load_taps(network, self._config.weights_dir)
-            linear, linear_provenance = pretrained.load_lpips_linear(
-                network, version, self._config.weights_dir
-            )
+            taps, taps_provenance = pretrained.load_taps(network, self._weights_dir)
+            linear, linear_provenance = pretrained.load_lpips_linear(network, version, self._weights_dir)
         self.provenance["lpips"] = [taps_provenance, linear_provenance]
         return LPIPS(taps, linear, version)
 
@@ -72,13 +72,13 @@ class Networks:
             self.provenance["features"] = self._classifier.provenance
             return self._classifier
         with _unavailable():
-            if not pretrained.has_inception_v3(self._config.weights_dir):
+            if not pretrained.has_inception_v3(self._weights_dir):
                 downloads.check_reachable(
                     pretrained.INCEPTION_V3_URL,
                     "Inception-v3",
                     f"put {pretrained.INCEPTION_V3_FILE} into --weights_dir, or give --classifier",
                 )
-            network = classifier.InceptionV3Features(_fetch_inception_v3(self._config.weights_dir))
+            network = classifier.InceptionV3Features(_fetch_inception_v3(self._weights_dir))
         self.provenance["features"] = {
             **network.provenance,
             "description": "Inception-v3 with the ImageNet weights of keras.applications, pooled: not the "
