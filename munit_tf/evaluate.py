@@ -19,7 +19,7 @@ the reason; 2 for an error."""
 def main(argv):
     """Runs the command; returns its exit status."""
     from munit_tf.command_line import run_command
-    from munit_tf.config import EvaluateConfig
+    from munit_tf.scoring.options import EvaluateConfig
 
     return run_command("munit_tf.evaluate", USAGE, EvaluateConfig, _evaluate, argv)
 

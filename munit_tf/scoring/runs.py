@@ -13,12 +13,13 @@ import tensorflow as tf
 
 import munit_tf
 from munit_tf import runs
-from munit_tf.config import METRICS, InputError
+from munit_tf.config import InputError
 from munit_tf.data import registry
 from munit_tf.evaluation.lpips import PROTOCOLS
 from munit_tf.networks import pretrained
 from munit_tf.scoring.direction import Direction
 from munit_tf.scoring.networks import Networks
+from munit_tf.scoring.options import METRICS
 from munit_tf.scoring.subject import Subject
 from munit_tf.whole_files import replacing
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from munit_tf.config import DataConfig, EvaluateConfig, InputError
+from munit_tf.config import DataConfig, InputError
 from munit_tf.data import registry
 from munit_tf.evaluation.classifier import Classifier
 from munit_tf.evaluation.content import content_iou
 from munit_tf.networks.classifiers import build_classifier
 from munit_tf.scoring.direction import Direction
 from munit_tf.scoring.networks import Unavailable
+from munit_tf.scoring.options import EvaluateConfig
 from munit_tf.scoring.subject import Subject
 
 SIZE = 32
