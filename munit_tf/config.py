@@ -89,6 +89,9 @@ class MethodConfig(Config):
                 f"multiples of {multiple} and at least {least} with these numbers of layers and scales"
             )
 
+    def check_run(self, data, train):
+        """Raises InputError where the method cannot be trained with a DataConfig and a TrainConfig."""
+
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig(Config):

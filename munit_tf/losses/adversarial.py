@@ -38,6 +38,14 @@ def discriminator_loss(kind, real_maps, fake_maps):
     )
 
 
+def classification_loss(maps, label):
+    """E of the cross-entropy of sigmoid(logit) with a label: 0, 1, or 0.5 for "cannot be told", a scalar.
+
+    For DRIT's content discriminator (Lee et al. 2018, equation 1), which is to tell domains apart.
+    """
+    return sum(tf.reduce_mean(tf.nn.softplus(logits) - label * logits) for logits in maps)
+
+
 def generator_loss(kind, fake_maps):
     """What the generator minimises, a scalar. `kind` is one of `GAN_LOSSES`."""
     return sum(tf.reduce_mean(_PER_LOGIT[kind][2](fake)) for fake in fake_maps)

@@ -55,6 +55,14 @@ def mutual_information_loss(style, mean, log_variance):
     return tf.reduce_mean(error * tf.exp(-log_variance) / 2 + log_variance / 2)
 
 
+def kl_divergence_of_unit_variance(mean):
+    """E mean^2, a scalar: KL(N(mean, I) || N(0, I)) over its number of dimensions, but for a factor 1/2.
+
+    UNIT's (Liu, Breuel, Kautz 2017), for latents of any shape, as its authors compute it.
+    """
+    return tf.reduce_mean(tf.square(mean))
+
+
 def kl_divergence(mean, log_variance):
     """KL(N(mean, exp(log_variance)) || N(0, I)): the sum over dimensions, the mean over images, a scalar."""
     log_variance = clamp_log_variance(log_variance)

@@ -4,10 +4,12 @@ import dataclasses
 
 from munit_tf.models.miso import MISO
 from munit_tf.models.munit import MUNIT
+from munit_tf.models.unit import UNIT
 
 METHODS = {
     "munit": MUNIT,
     "miso": MISO,
+    "unit": UNIT,
 }
 
 

@@ -23,14 +23,14 @@ from munit_tf.config import option
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.information import (
     LOG_VARIANCE_RANGE,
-    clamp_log_variance,
     kl_divergence,
     mutual_information_loss,
     reparametrize,
 )
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.options import TranslatorConfig
-from munit_tf.models.translator import DIRECTIONS, Translator
+from munit_tf.models.options import ResidualConfig
+from munit_tf.models.stochastic_style import StochasticStyle
+from munit_tf.models.translator import Translator
 from munit_tf.models.watches import Watch, diversity_watch
 from munit_tf.networks.decoders import AdaINDecoder, Decoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator
@@ -42,7 +42,7 @@ _LEAST_STD = math.exp(LOG_VARIANCE_RANGE[0] / 2)
 
 
 @dataclasses.dataclass(frozen=True)
-class MISOConfig(TranslatorConfig):
+class MISOConfig(ResidualConfig):
     """MISO's options; the defaults are assumed, after MUNIT and by trial on the embedded shapes."""
 
     style_dim: int = option(8, "length of a style code", minimum=1)
@@ -98,7 +98,7 @@ class DirectionNetworks(keras.layers.Layer):
         return self.decoder(features, style) if self._style_to_generator else self.decoder(features)
 
 
-class MISO(Translator):
+class MISO(StochasticStyle, Translator):
     """Features depend on the source's image and the target's style; MILO ties outputs to their styles.
 
     Each step has two phases, named "encoded" (styles of the target's images) and "prior" (styles from
@@ -132,9 +132,9 @@ class MISO(Translator):
         self.discriminators = {domain: MultiScaleDiscriminator(**config.discriminator()) for domain in "ab"}
         self._build()
 
-    @property
-    def noise(self):
+    def noise(self, height, width):
         """For each domain a style code from the prior, and epsilon, which encoded styles are drawn with."""
+        del height, width
         return {f"{name}_{domain}": (self.style_dim,) for name in ("style", "epsilon") for domain in "ab"}
 
     @property
@@ -157,33 +157,11 @@ class MISO(Translator):
         name = term.split("_")[0]
         return getattr(config, f"{ {'adv': 'gan', 'recon': 'recon_x'}.get(name, name) }_weight")
 
-    def encode_style(self, images, domain):
-        """The style code [N,style_dim] of images [N,H,W,3] of a domain: the mean of its distribution."""
-        return self.posterior(images, domain)[0]
-
-    def posterior(self, images, domain):
-        """(mean, log variance), each [N,style_dim], of the style of images [N,H,W,3] of a domain."""
-        self.check_images(images, domain)
-        return tuple(self._full(x) for x in self.generators[domain].style_encoder(images))
-
-    def measures(self, images, domain):
-        """The standard deviation of the styles' distributions, mean over dimensions; the prior's is 1."""
-        log_variance = clamp_log_variance(self.posterior(images, domain)[1])
-        return {"posterior_std": tf.reduce_mean(tf.exp(log_variance / 2), axis=-1)}
-
-    def discriminate(self, images, domain):
-        """The maps of logits, one per scale, of a domain's discriminator."""
-        maps = self.discriminators[domain](images, training=True)
-        return [self._full(logits) for logits in maps]
-
     def translate(self, images, direction, style=None, seed=0):
         """See Translator.translate."""
-        if direction not in self.directions:
-            raise ValueError(f"direction {direction!r}: must be one of {', '.join(self.directions)}")
-        source, target = DIRECTIONS[direction]
+        source, target = self.source_and_target(direction)
         self.check_images(images, source)
-        if style is None:
-            style = self.prior_style(tf.shape(images)[0], seed)
+        style = self.style_or_prior(style, tf.shape(images)[0], seed)
         return self._translate(images, style, target)
 
     def prepare(self, batch):

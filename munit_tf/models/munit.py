@@ -4,14 +4,13 @@ import dataclasses
 from typing import Optional
 
 import keras
-import tensorflow as tf
 
 from munit_tf.config import InputError, option
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.perceptual import domain_invariant_perceptual_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.options import TranslatorConfig
-from munit_tf.models.translator import DIRECTIONS, Translator
+from munit_tf.models.content import ContentTranslator
+from munit_tf.models.options import ResidualConfig
 from munit_tf.models.watches import diversity_watch
 from munit_tf.networks import pretrained
 from munit_tf.networks.decoders import AdaINDecoder
@@ -20,7 +19,7 @@ from munit_tf.networks.encoders import ContentEncoder, StyleEncoder
 
 
 @dataclasses.dataclass(frozen=True)
-class MUNITConfig(TranslatorConfig):
+class MUNITConfig(ResidualConfig):
     """MUNIT's options; the defaults are the paper's."""
 
     style_dim: int = option(8, "length of a style code", minimum=1)
@@ -60,7 +59,7 @@ class AutoEncoder(keras.layers.Layer):
         )
 
 
-class MUNIT(Translator):
+class MUNIT(ContentTranslator):
     """Content code shared by both domains, style code of the target domain, recombined."""
 
     config_class = MUNITConfig
@@ -74,15 +73,15 @@ class MUNIT(Translator):
         self._vgg_features = None
         self._build()
 
-    def compile(self, **options):
+    def compile(self, image_size=None, **options):
         """See Translator.compile; the perceptual loss' VGG-16 is loaded here, since only training has it."""
         if self.config.perceptual_weight and not self._vgg_features:
             self._vgg_features = _load_vgg16(self.config.vgg_weights)
-        super().compile(**options)
+        super().compile(image_size, **options)
 
-    @property
-    def noise(self):
+    def noise(self, height, width):
         """A style code for each image: `style_a` for those made in a, `style_b` for those made in b."""
+        del height, width
         return {f"style_{domain}": (self.style_dim,) for domain in "ab"}
 
     def weight_of_term(self, term):
@@ -90,12 +89,8 @@ class MUNIT(Translator):
         name = {"adv_d": "gan", "adv_g": "gan", "cycle_x": "cycle"}.get(term, term)
         return getattr(self.config, f"{name}_weight")
 
-    def encode(self, images, domain):
-        """(content [N,H/4,W/4,4 gen_dim], style [N,style_dim]) of images [N,H,W,3] of domain "a" or "b"."""
-        return self.encode_content(images, domain), self.encode_style(images, domain)
-
     def encode_content(self, images, domain):
-        """The content code of images [N,H,W,3] of a domain."""
+        """The content code [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
         self.check_images(images, domain)
         return self._full(self.generators[domain].content_encoder(images))
 
@@ -107,32 +102,6 @@ class MUNIT(Translator):
     def decode(self, content, style, domain):
         """The image [N,H,W,3] of a domain with this content code and this style code [N,style_dim]."""
         return self._full(self.generators[domain].decoder(content, style))
-
-    def discriminate(self, images, domain):
-        """The maps of logits, one per scale, of a domain's discriminator."""
-        maps = self.discriminators[domain](images, training=True)
-        return [self._full(logits) for logits in maps]
-
-    def translate(self, images, direction, style=None, seed=0):
-        """See Translator.translate."""
-        if direction not in self.directions:
-            raise ValueError(f"direction {direction!r}: must be one of {', '.join(self.directions)}")
-        source, target = DIRECTIONS[direction]
-        if style is None:
-            style = self.prior_style(tf.shape(images)[0], seed)
-        return self.decode(self.encode_content(images, source), style, target)
-
-    def signatures(self):
-        """See Translator.signatures; and `encode_a`, `encode_b`."""
-        images = {"images": [None, None, None, 3]}
-        encode = {
-            f"encode_{domain}": (
-                lambda images, domain=domain: dict(zip(("content", "style"), self.encode(images, domain))),
-                images,
-            )
-            for domain in "ab"
-        }
-        return {**super().signatures(), **encode}
 
     def generate(self, source, target, batch):
         """The content c of the source's images, and the fakes G_target(c, style drawn from the prior)."""

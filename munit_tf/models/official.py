@@ -22,8 +22,10 @@ def official_name(name, num_downsample):
     """
     rules = [
         (r"^(generators|discriminators)/", ""),
-        (r"content_encoder/convs/", "enc_content.model."),
-        (r"content_encoder/res_blocks/(\d+)/", rf"enc_content.model.{num_downsample + 1}.model.\1.model."),
+        (r"content_encoder/", "enc_content/"),
+        (r"/encoder/", "/enc/"),
+        (r"(enc|enc_content)/convs/", r"\1.model."),
+        (r"(enc|enc_content)/res_blocks/(\d+)/", rf"\1.model.{num_downsample + 1}.model.\2.model."),
         (r"style_encoder/convs/", "enc_style.model."),
         (r"style_encoder/head/", "enc_style.model.6."),
         (r"decoder/mlp/(\d)/", r"mlp.model.\1.fc."),

@@ -7,7 +7,7 @@ from munit_tf import compat
 
 
 class Adam(keras.optimizers.Adam):
-    """Adam with L2 in the gradient and a step-wise learning rate.
+    """Adam with L2 in the gradient and a learning rate by our own count of steps.
 
     Other than Keras' Adam it adds epsilon after the bias correction, as the paper's Algorithm 1
     (Kingma and Ba 2015) does, and other than AdamW it adds `weight_decay * weight` to the gradient
@@ -17,23 +17,45 @@ class Adam(keras.optimizers.Adam):
         step: scalar integer tf.Variable, the number of training steps taken. With loss scaling it is
             not the number of updates, since some are skipped.
         learning_rate: at step 0.
-        half_life_steps: steps after which the learning rate halves, again and again.
+        half_life_steps: steps after which the learning rate halves, again and again; 0: it does not.
+        constant_steps, decay_steps: after how many steps it begins to fall, linearly, and how many steps
+            later it is 0. With 0 decay_steps it does not.
         beta_1, beta_2, epsilon: Adam's.
         weight_decay: the L2 factor.
     """
 
-    def __init__(self, step, learning_rate, half_life_steps, beta_1, beta_2, weight_decay, epsilon=1e-8):
+    def __init__(
+        self,
+        step,
+        learning_rate,
+        half_life_steps,
+        beta_1,
+        beta_2,
+        weight_decay,
+        constant_steps=0,
+        decay_steps=0,
+        epsilon=1e-8,
+    ):
         # Keras' own `weight_decay` is AdamW's, so it stays unset.
         super().__init__(learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
         self._step = step
         self._initial_learning_rate = learning_rate
         self._half_life_steps = half_life_steps
+        self._constant_steps = constant_steps
+        self._decay_steps = decay_steps
         self._l2 = weight_decay
 
     def current_learning_rate(self):
         """The learning rate of the next step, a float64 scalar tensor."""
-        halvings = tf.convert_to_tensor(self._step) // self._half_life_steps
-        return self._initial_learning_rate * tf.constant(0.5, tf.float64) ** tf.cast(halvings, tf.float64)
+        step = tf.convert_to_tensor(self._step)
+        rate = tf.constant(self._initial_learning_rate, tf.float64)
+        if self._half_life_steps:
+            halvings = step // self._half_life_steps
+            rate *= tf.constant(0.5, tf.float64) ** tf.cast(halvings, tf.float64)
+        if self._decay_steps:
+            decayed = tf.cast(step - self._constant_steps, tf.float64) / self._decay_steps
+            rate *= tf.clip_by_value(1 - decayed, 0.0, 1.0)
+        return rate
 
     def update_step(self, gradient, variable, learning_rate=None):
         """Changes `variable` by its gradient, summed over replicas and unscaled.

@@ -2,13 +2,14 @@
 
 import dataclasses
 
-from munit_tf.config import MethodConfig, option
+from munit_tf.config import InputError, MethodConfig, option
 from munit_tf.losses.adversarial import GAN_LOSSES
-from munit_tf.networks.discriminators import smallest_size
-from munit_tf.networks.layers import ACTIVATIONS, PADDINGS
+from munit_tf.networks import layers
+from munit_tf.networks.discriminators import smallest_patch_size, smallest_size
 
-_ACTIVATIONS = (*ACTIVATIONS, "prelu")
-_PADDINGS = tuple(PADDINGS)
+_DIS_NORMS = ("none", "instance", "layer", "spectral")
+_ACTIVATIONS = (*layers.ACTIVATIONS, "prelu")
+PADDINGS = tuple(layers.PADDINGS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,20 +18,25 @@ class TranslatorConfig(MethodConfig):
 
     gen_dim: int = option(64, "channels after an encoder's first convolution", minimum=1)
     num_downsample: int = option(2, "stride-2 convolutions of the content encoder", minimum=0)
-    num_res_blocks: int = option(4, "residual blocks of encoder and decoder, each", minimum=1)
     gen_activation: str = option("relu", "of encoders and decoders", choices=_ACTIVATIONS)
-    gen_padding: str = option("reflect", "of encoders and decoders", choices=_PADDINGS)
+    gen_padding: str = option("reflect", "of encoders and decoders", choices=PADDINGS)
     dis_dim: int = option(64, "channels after a discriminator's first convolution", minimum=1)
     num_dis_layers: int = option(4, "stride-2 convolutions of a discriminator, at each scale", minimum=1)
     num_scales: int = option(3, "resolutions that a discriminator looks at", minimum=1)
-    dis_norm: str = option("none", "of the discriminators", choices=("none", "instance", "layer", "spectral"))
+    dis_norm: str = option("none", "of the discriminators", choices=_DIS_NORMS)
     dis_activation: str = option("lrelu", "of the discriminators", choices=_ACTIVATIONS)
-    dis_padding: str = option("reflect", "of the discriminators", choices=_PADDINGS)
+    dis_padding: str = option("reflect", "of the discriminators", choices=PADDINGS)
     gan_loss: str = option("lsgan", "adversarial loss", choices=GAN_LOSSES)
     gan_weight: float = option(1.0, "weight of the adversarial loss", minimum=1e-9)
     learning_rate: float = option(1e-4, "Adam's, at first", minimum=0)
     learning_rate_half_life_steps: int = option(
-        100_000, "steps after which the learning rate halves", minimum=1
+        100_000, "steps after which the learning rate halves; 0: it does not", minimum=0
+    )
+    learning_rate_constant_steps: int = option(
+        0, "steps before the learning rate falls linearly, with --learning_rate_decay_steps", minimum=0
+    )
+    learning_rate_decay_steps: int = option(
+        0, "steps in which it falls linearly to 0; 0: it does not", minimum=0
     )
     beta_1: float = option(0.5, "Adam's", minimum=0, maximum=0.999999)
     beta_2: float = option(0.999, "Adam's", minimum=0, maximum=0.999999)
@@ -40,6 +46,11 @@ class TranslatorConfig(MethodConfig):
     def size_multiple(self):
         """What the content encoder divides by, in pixels."""
         return 2**self.num_downsample
+
+    def content_shape(self, height, width):
+        """The content encoder's output [H',W',C] for an image of height and width, in pixels."""
+        multiple = self.size_multiple
+        return height // multiple, width // multiple, self.gen_dim * multiple
 
     @property
     def smallest_input(self):
@@ -53,6 +64,16 @@ class TranslatorConfig(MethodConfig):
         discriminators = smallest_size(self.num_dis_layers, self.num_scales)
         return max(self.smallest_input, 4 * self.size_multiple, discriminators)
 
+    def check_run(self, data, train):
+        """See MethodConfig.check_run; a learning rate must be left at every step."""
+        end = self.learning_rate_constant_steps + self.learning_rate_decay_steps
+        if self.learning_rate_decay_steps and train.steps > end:
+            raise InputError(
+                f"--steps={train.steps} goes on after the learning rate is 0: --learning_rate_constant_steps="
+                f"{self.learning_rate_constant_steps} and --learning_rate_decay_steps="
+                f"{self.learning_rate_decay_steps} end at step {end}; make them fit"
+            )
+
     def discriminator(self):
         """Arguments of a MultiScaleDiscriminator."""
         return dict(
@@ -63,3 +84,42 @@ class TranslatorConfig(MethodConfig):
             activation=self.dis_activation,
             padding_mode=self.dis_padding,
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class ResidualConfig(TranslatorConfig):
+    """The same, and residual blocks."""
+
+    num_res_blocks: int = option(4, "residual blocks of encoder and decoder, each", minimum=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class PatchConfig(TranslatorConfig):
+    """The same with a PatchDiscriminator; the defaults are those of CycleGAN's paper."""
+
+    num_dis_layers: int = option(3, "stride-2 convolutions of a discriminator, at each scale", minimum=1)
+    num_scales: int = option(1, "resolutions that a discriminator looks at", minimum=1)
+    dis_norm: str = option("instance", "of the discriminators", choices=_DIS_NORMS)
+    dis_padding: str = option("zero", "of the discriminators", choices=PADDINGS)
+    learning_rate: float = option(2e-4, "Adam's, at first", minimum=0)
+    learning_rate_half_life_steps: int = option(
+        0, "steps after which the learning rate halves; 0: it does not", minimum=0
+    )
+    learning_rate_constant_steps: int = option(
+        500_000, "steps before the learning rate falls linearly, with --learning_rate_decay_steps", minimum=0
+    )
+    learning_rate_decay_steps: int = option(
+        500_000, "steps in which it falls linearly to 0; 0: it does not", minimum=0
+    )
+    weight_decay: float = option(0.0, "L2 added to the gradient", minimum=0)
+
+    @property
+    def smallest_input(self):
+        """The least height and width that the generators take, in pixels."""
+        return 2 * self.size_multiple
+
+    @property
+    def smallest_size(self):
+        """The least height and width of training images, in pixels."""
+        least = max(self.smallest_input, smallest_patch_size(self.num_dis_layers, self.num_scales))
+        return -(-least // self.size_multiple) * self.size_multiple

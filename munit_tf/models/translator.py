@@ -23,19 +23,26 @@ class Translator(keras.Model):
 
     A subclass sets in its constructor `generators` and `discriminators` (each a dict of layers that
     one optimiser trains), then calls `_build`, and defines `noise`, `weight_of_term`, `generate`,
-    `discriminator_losses`, `generator_losses` and `translate`.
+    `discriminator_losses`, `generator_losses` and `translate`. A method that can encode a style also has
+    `encode_style(images, domain)`; one with a content code that both domains share is a
+    `ContentTranslator`.
 
     Attributes:
         config: the method's frozen options, a MethodConfig.
         directions: the names of the directions it translates in.
         style_dim: length of a style code; 0: it has none.
         watches: Watch tuples: when to warn in training.
+        memory: a dict of layers whose variables training keeps besides weights, and no optimiser trains.
+        untrained_by: {generators' term: name of a layer, wherever among the generators, that learns
+            nothing from it}.
         step: int64 tf.Variable, training steps taken.
     """
 
     directions = tuple(DIRECTIONS)
     style_dim = 0
     watches = ()
+    memory = types.MappingProxyType({})
+    untrained_by = types.MappingProxyType({})
 
     def __init__(self, config):
         super().__init__()
@@ -49,9 +56,11 @@ class Translator(keras.Model):
 
     # What a method states.
 
-    @property
-    def noise(self):
-        """{name: shape of one image's} of the standard normal noise that a batch must carry."""
+    def noise(self, height, width):
+        """{name: shape of one image's} of the standard normal noise that a batch must carry.
+
+        It may depend on the images' height and width, in pixels.
+        """
         raise NotImplementedError
 
     def weight_of_term(self, term):
@@ -66,8 +75,16 @@ class Translator(keras.Model):
         """What both updates of a step share, as a dict; `batch` is what `prepare` returned."""
         raise NotImplementedError
 
+    def recall(self, target, batch, made):
+        """What the discriminators see in place of `made`, without gradient; it may use `memory`.
+
+        It is called once a step for each direction, and never but in training.
+        """
+        del target, batch
+        return made
+
     def discriminator_losses(self, source, target, batch, made):
-        """{"term/domain": scalar}; `made` is what `generate` returned, without gradient."""
+        """{"term/domain": scalar}; `made` is what `recall` returned."""
         raise NotImplementedError
 
     def generator_losses(self, source, target, batch, made):
@@ -95,13 +112,19 @@ class Translator(keras.Model):
 
     # What all methods share.
 
+    def source_and_target(self, direction):
+        """The Direction that a name such as "a2b" stands for; ValueError for one that the method has not."""
+        if direction not in self.directions:
+            raise ValueError(f"direction {direction!r}: must be one of {', '.join(self.directions)}")
+        return DIRECTIONS[direction]
+
     def signatures(self):
         """What the method does to tensors, for export.
 
         Returns:
             {name: (function of tensors by keyword, which returns {name: tensor}; {input: shape})}:
             `translate_a2b` (images, style -> images), `guided_a2b` (images, style_images -> images), and the
-            same for b2a; without `style` and `guided_*` where the method has no style.
+            same for b2a: what the method has of them. Without a style no `style` and no `guided_*`.
         """
         image_shape, found = [None, None, None, 3], {}
         for name in self.directions:
@@ -115,8 +138,9 @@ class Translator(keras.Model):
                 return {"images": self.translate(images, name, style=style)}
 
             shapes = {"images": image_shape}
-            if self.style_dim:
+            if hasattr(self, "encode_style"):
                 found[f"guided_{name}"] = guided, {**shapes, "style_images": image_shape}
+            if self.style_dim:
                 shapes["style"] = [None, self.style_dim]
             found[f"translate_{name}"] = translate, shapes
         return found
@@ -130,6 +154,22 @@ class Translator(keras.Model):
             raise ValueError(
                 f"images {tuple(images.shape)}: height and width must be multiples of {multiple}"
             )
+
+    def discriminate(self, x, name):
+        """The maps of logits, one per scale, of one of the discriminators; most are named by their domain."""
+        return [self._full(logits) for logits in self.discriminators[name](x, training=True)]
+
+    def style_or_prior(self, style, count, seed):
+        """`style`, or where it is None `count` codes from the prior; None for a method without a style.
+
+        Raises:
+            ValueError: a style for a method that has none.
+        """
+        if self.style_dim:
+            return self.prior_style(count, seed) if style is None else style
+        if style is not None:
+            raise ValueError(f"{type(self).__name__} has no style: leave `style` out")
+        return None
 
     def prior_style(self, count, seed=0):
         """Style codes [count, style_dim] from the prior N(0, I), the same for the same seed."""
@@ -151,8 +191,14 @@ class Translator(keras.Model):
             for name in self.directions
         }
 
-    def compile(self, **options):
-        """Makes both Adams; `options` are keras.Model.compile's, such as `jit_compile`."""
+    def compile(self, image_size=None, **options):
+        """Makes both Adams, and what else training needs.
+
+        Args:
+            image_size: (height, width) of training images, in pixels, for a method that remembers some.
+            **options: keras.Model.compile's, such as `jit_compile`.
+        """
+        del image_size
         super().compile(**{"jit_compile": False, **options})
         self.distribute_reduction_method = "first"  # Every replica's logs are the mean over all.
         self.discriminator_optimizer = self._make_optimizer(self.discriminators)
@@ -174,7 +220,7 @@ class Translator(keras.Model):
             {name: scalar}: every loss term unweighted, and `loss_d`, `loss_g`, their weighted sums; means
             over the global batch.
         """
-        missing = {"a", "b", *self.noise} - set(batch)
+        missing = {"a", "b", *self.noise(0, 0)} - set(batch)
         if missing:
             raise ValueError(f"the batch lacks {sorted(missing)}; it has {sorted(batch)}")
         batch = {name: tf.cast(value, self.result_dtype) for name, value in batch.items()}
@@ -194,7 +240,7 @@ class Translator(keras.Model):
 
     def named_state(self):
         """{name: tf.Variable} of all that training needs to go on: weights, optimisers, step."""
-        state = {"step": self.step, **self.named_weights()}
+        state = {"step": self.step, **self.named_weights(), **named_variables(self.memory, "memory")}
         for name, optimizer, networks in (
             ("discriminator_optimizer", self.discriminator_optimizer, self.discriminators),
             ("generator_optimizer", self.generator_optimizer, self.generators),
@@ -209,7 +255,8 @@ class Translator(keras.Model):
         self.built = True
         size = self.config.smallest_size
         images = tf.zeros([1, size, size, 3], self.result_dtype)
-        noise = {key: tf.zeros([1, *shape], self.result_dtype) for key, shape in self.noise.items()}
+        shapes = self.noise(size, size)
+        noise = {name: tf.zeros([1, *shape], self.result_dtype) for name, shape in shapes.items()}
         batch = self.prepare({"a": images, "b": images, **noise})
         for name in self.directions:
             direction = DIRECTIONS[name]
@@ -220,20 +267,18 @@ class Translator(keras.Model):
     def _update_both(self, batch):
         directions = [DIRECTIONS[name] for name in self.directions]
 
-        with tf.GradientTape() as generator_tape:
+        with tf.GradientTape(persistent=bool(self.untrained_by)) as generator_tape:
             batch = self.prepare(batch)
             made = [self.generate(*direction, batch) for direction in directions]
         still = tf.nest.map_structure(tf.stop_gradient, made)
+        seen = [self.recall(direction.target, batch, each) for direction, each in zip(directions, still)]
 
         with tf.GradientTape() as tape:
-            terms_d, loss_d = self._sum_directions(self.discriminator_losses, directions, batch, still)
-            scaled = self._scale(self.discriminator_optimizer, loss_d)
-        self._update(self.discriminator_optimizer, tape, scaled, self.discriminators)
-
+            terms_d = self._terms(self.discriminator_losses, directions, batch, seen)
+        loss_d = self._update(self.discriminator_optimizer, tape, terms_d, self.discriminators)
         with generator_tape:
-            terms_g, loss_g = self._sum_directions(self.generator_losses, directions, batch, made)
-            scaled = self._scale(self.generator_optimizer, loss_g)
-        self._update(self.generator_optimizer, generator_tape, scaled, self.generators)
+            terms_g = self._terms(self.generator_losses, directions, batch, made)
+        loss_g = self._update(self.generator_optimizer, generator_tape, terms_g, self.generators)
         return {**terms_d, **terms_g, "loss_d": loss_d, "loss_g": loss_g}
 
     def _make_optimizer(self, networks):
@@ -245,37 +290,58 @@ class Translator(keras.Model):
             beta_1=config.beta_1,
             beta_2=config.beta_2,
             weight_decay=config.weight_decay,
+            constant_steps=config.learning_rate_constant_steps,
+            decay_steps=config.learning_rate_decay_steps,
         )
         if self.compute_dtype == "float16":
             optimizer = compat.with_loss_scaling(optimizer)
         optimizer.build(list(_trainable(networks).values()))
         return optimizer
 
-    def _sum_directions(self, losses_of, directions, batch, made):
-        """({name: term}, weighted sum) over the directions; a term of weight 0 is left out.
+    def _terms(self, losses_of, directions, batch, made):
+        """{name: term} of all directions; a term of weight 0 is left out.
 
         In a tf.function nothing computes what is left out.
         """
         terms = {}
         for direction, result in zip(directions, made):
             losses = losses_of(*direction, batch, result)
-            terms.update(
-                {name: loss for name, loss in losses.items() if self.weight_of_term(name.split("/")[0])}
-            )
-        total = tf.add_n([self.weight_of_term(name.split("/")[0]) * loss for name, loss in terms.items()])
-        return terms, total
+            terms.update({name: loss for name, loss in losses.items() if self.weight_of_term(_term(name))})
+        return terms
 
-    def _scale(self, optimizer, loss):
-        # Gradients are summed over replicas; their sum is that of the mean over the global batch.
-        return compat.scale_loss(optimizer, loss / tf.distribute.get_strategy().num_replicas_in_sync)
+    def _sum(self, terms):
+        """The weighted sum of terms."""
+        return tf.add_n([self.weight_of_term(_term(name)) * loss for name, loss in terms.items()])
 
-    def _update(self, optimizer, tape, loss, networks):
-        variables = list(_trainable(networks).values())
-        compat.apply_gradients(optimizer, tape.gradient(loss, variables), variables)
+    def _update(self, optimizer, tape, terms, networks):
+        """One step of an optimiser; returns the weighted sum of the terms that `tape` has recorded."""
+        gradients, weights = {}, _trainable(networks)
+        for spared, names in self._by_spared_terms(weights).items():
+            with tape:
+                loss = self._sum({name: term for name, term in terms.items() if _term(name) not in spared})
+                # Gradients are summed over replicas; their sum is that of the mean over the global batch.
+                share = loss / tf.distribute.get_strategy().num_replicas_in_sync
+                scaled = compat.scale_loss(optimizer, share)
+            gradients.update(zip(names, tape.gradient(scaled, [weights[name] for name in names])))
+        compat.apply_gradients(optimizer, [gradients[name] for name in weights], list(weights.values()))
+        return self._sum(terms)
+
+    def _by_spared_terms(self, weights):
+        """{terms that they learn nothing from: names of weights}."""
+        groups = collections.defaultdict(list)
+        for name in weights:
+            layers = name.split("/")
+            groups[tuple(term for term, layer in self.untrained_by.items() if layer in layers)].append(name)
+        return groups
 
     def _full(self, x):
         """A network's result, out of half precision: the one place that casts."""
         return tf.cast(x, self.result_dtype)
+
+
+def _term(name):
+    """`recon_x/a` -> `recon_x`."""
+    return name.split("/")[0]
 
 
 def _trainable(networks):

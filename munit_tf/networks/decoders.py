@@ -10,7 +10,13 @@ Args of all of them:
 
 import keras
 
-from munit_tf.networks.layers import ConvBlock, ResidualBlock, StyledResidualBlocks, upsample
+from munit_tf.networks.layers import (
+    ConvBlock,
+    ResidualBlock,
+    StyledResidualBlocks,
+    append_code,
+    upsample,
+)
 
 
 class Decoder(keras.layers.Layer):
@@ -45,6 +51,31 @@ class AdaINDecoder(StyledResidualBlocks):
     def call(self, content, style):
         """content [N, H / 2^d, W / 2^d, 2^d dim], style [N, style_dim] -> images [N,H,W,3]."""
         return _upsample(super().call(content, style), self.convs, self.to_image)
+
+
+class ConcatDecoder(keras.layers.Layer):
+    """The same layers as `Decoder`'s, the style code at every pixel of their input: DRIT's way.
+
+    Lee et al. 2018; the residual blocks' instance norm does not hear of it, but the layer norm of the
+    upsampling does. `style_dim` is the length of a style code.
+    """
+
+    def __init__(self, dim, num_upsample, num_res_blocks, style_dim, activation, padding_mode):
+        super().__init__()
+        self.res_blocks = [
+            ResidualBlock(dim * 2**num_upsample + style_dim, "instance", activation, padding_mode)
+            for _ in range(num_res_blocks)
+        ]
+        self.convs, self.to_image = _upsampling(dim, num_upsample, activation, padding_mode)
+
+    def call(self, content, style):
+        """content [N, H / 2^d, W / 2^d, 2^d dim], style [N,style_dim] -> images [N,H,W,3]."""
+        x = append_code(content, style)
+        for block in self.res_blocks:
+            x = block(x)
+        for conv in self.convs:
+            x = conv(upsample(append_code(x, style)))
+        return self.to_image(append_code(x, style))
 
 
 def _upsampling(dim, num_upsample, activation, padding_mode):

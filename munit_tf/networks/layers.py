@@ -22,7 +22,7 @@ def he_normal():
 
 
 def dcgan_normal():
-    """Normal with std 0.02, for discriminators."""
+    """Normal with std 0.02 (Radford et al. 2016), for discriminators, and for generators after CycleGAN's."""
     return keras.initializers.RandomNormal(0.0, 0.02)
 
 
@@ -35,7 +35,7 @@ class Conv(keras.layers.Layer):
         stride: in pixels.
         padding: width of the border added, in pixels.
         padding_mode: "reflect" or "zero".
-        initializer: of the kernel; `he_normal()` by default. Biases start at 0.
+        initializer: function that makes the kernel's initialiser. Biases start at 0.
         spectral_norm: divide the kernel by its largest singular value (Miyato et al. 2018).
     """
 
@@ -46,7 +46,7 @@ class Conv(keras.layers.Layer):
         stride=1,
         padding=0,
         padding_mode="reflect",
-        initializer=None,
+        initializer=he_normal,
         spectral_norm=False,
     ):
         super().__init__()
@@ -55,7 +55,7 @@ class Conv(keras.layers.Layer):
         self.stride = stride
         self.padding = [[0, 0], [padding, padding], [padding, padding], [0, 0]] if padding else None
         self.padding_mode = PADDINGS[padding_mode]
-        self.initializer = initializer or he_normal()
+        self.initializer = initializer()
         self.spectral_norm = spectral_norm
 
     def build(self, input_shape):
@@ -152,10 +152,11 @@ class ConvBlock(keras.layers.Layer):
 class ResidualBlock(keras.layers.Layer):
     """X plus two 3x3 convolution blocks of it; no activation after the second, none after the sum."""
 
-    def __init__(self, filters, norm, activation, padding_mode):
+    def __init__(self, filters, norm, activation, padding_mode, initializer=he_normal):
         super().__init__()
-        self.first = ConvBlock(filters, 3, 1, 1, norm, activation, padding_mode=padding_mode)
-        self.second = ConvBlock(filters, 3, 1, 1, norm, "none", padding_mode=padding_mode)
+        common = dict(padding_mode=padding_mode, initializer=initializer)
+        self.first = ConvBlock(filters, 3, 1, 1, norm, activation, **common)
+        self.second = ConvBlock(filters, 3, 1, 1, norm, "none", **common)
 
     def call(self, x, modulation=((None, None), (None, None))):
         """x [N,H,W,C]; `modulation`: (scale, offset) for the first and for the second block's AdaIN."""
@@ -227,6 +228,16 @@ def upsample(x):
     Unlike `tf.image.resize`, this form has a gradient under XLA and converts to TFLite at any size.
     """
     return tf.nn.depth_to_space(tf.concat([x] * 4, axis=-1), 2)
+
+
+def append_code(x, code):
+    """A code [N,D] at every pixel, as further channels: [N,H,W,C] -> [N,H,W,C+D].
+
+    A convolution turns it into a constant per channel, which an instance norm that follows at once takes
+    away again: one of its layers must have none.
+    """
+    code = tf.cast(code, x.dtype)[:, tf.newaxis, tf.newaxis, :]
+    return tf.concat([x, code + tf.zeros_like(x[..., :1])], axis=-1)
 
 
 def downsample(x):

@@ -31,6 +31,7 @@ def train(options):
             after it a checkpoint is.
     """
     train_options = options.train
+    options.model.check_run(options.data, train_options)
     dataset = registry.open_dataset(options.data)
     pipeline.check_sizes(options.data.resize, options.data.image_size)
     options.model.check_size(*options.data.image_size)
@@ -42,7 +43,7 @@ def train(options):
     keras.utils.set_random_seed(train_options.seed)
     with strategy.scope():
         model = runs.build_model(options)
-        model.compile(jit_compile=train_options.jit_compile)
+        model.compile(options.data.image_size, jit_compile=train_options.jit_compile)
         if checkpoint:
             runs.restore(model.named_state(), checkpoint)
     first_step = int(model.step.numpy())
@@ -70,7 +71,7 @@ def _fit(model, dataset, probes, folder, options, earlier):
         image_size=options.data.image_size,
         batch_size=train_options.batch_size,
         seed=train_options.seed,
-        noise=model.noise,
+        noise=model.noise(*options.data.image_size),
         start=first_step,
         stop=train_options.steps,
         paired=options.data.paired,

@@ -30,6 +30,8 @@ class Probes:
         self._translate = tf.function(model.translate, reduce_retracing=True)
         if model.style_dim:
             self._styles = model.prior_style(_NUM_STYLES, seed).numpy()
+        self._has_encoder = hasattr(model, "encode_style")
+        if self._has_encoder:
             self._encode_style = tf.function(model.encode_style, reduce_retracing=True)
         self._measures = tf.function(model.measures, reduce_retracing=True)
 
@@ -44,7 +46,7 @@ class Probes:
             `measures`, by domain.
         """
         measures = {}
-        for domain in "ab":
+        for domain in [DIRECTIONS[name].target for name in self._model.directions]:
             own = self._batched(lambda x, domain=domain: self._measures(x, domain), self._images[domain])
             measures.update({f"{name}/{domain}": float(np.mean(values)) for name, values in own.items()})
         if not self._model.style_dim:
@@ -54,6 +56,8 @@ class Probes:
             inputs = self._images[source][:_NUM_DIVERSITY_IMAGES]
             first, second = (self._with_style(inputs, direction, style) for style in self._styles[:2])
             measures[f"diversity/{target}"] = float(np.mean(np.abs(first - second)))
+            if not self._has_encoder:
+                continue
             codes = self._encode(self._images[target], target)
             measures[f"style_mean/{target}"] = float(np.mean(np.abs(codes.mean(axis=0))))
             measures[f"style_std/{target}"] = float(np.mean(codes.std(axis=0)))
@@ -64,7 +68,7 @@ class Probes:
         grids = {}
         for direction in self._model.directions:
             grids[direction] = self._random_grid(direction)
-            if self._model.style_dim:
+            if self._has_encoder:
                 grids[f"guided_{direction}"] = self._guided_grid(direction)
         return grids
 

@@ -4,40 +4,31 @@ import numpy as np
 
 import munit_tf
 
+_NETWORKS = dict(gen_dim=4, dis_dim=4, num_dis_layers=2)
+_RESIDUAL = dict(**_NETWORKS, num_res_blocks=1)
 TINY = {
-    "munit": dict(
-        style_dim=3,
-        gen_dim=4,
-        dis_dim=4,
-        mlp_dim=8,
-        num_res_blocks=1,
-        num_dis_layers=2,
-        num_scales=2,
-        cycle_weight=10,
-    ),
-    "miso": dict(
-        style_dim=3,
-        gen_dim=4,
-        dis_dim=4,
-        mlp_dim=8,
-        num_res_blocks=1,
-        num_dis_layers=2,
-        num_scales=2,
-    ),
+    "munit": dict(**_RESIDUAL, num_scales=2, style_dim=3, mlp_dim=8, cycle_weight=10),
+    "miso": dict(**_RESIDUAL, num_scales=1, style_dim=3, mlp_dim=8),
+    "unit": dict(**_RESIDUAL, num_scales=1),
 }
 
 
 def tiny(method, **options):
     """A tiny model, compiled."""
     model = munit_tf.create(method, **{**TINY[method], **options})
-    model.compile()
+    model.compile(image_size=(image_side(model),) * 2)
     return model
+
+
+def image_side(model):
+    """Height and width of the images of `tiny_batch`, in pixels."""
+    return max(16, model.config.smallest_size)
 
 
 def tiny_batch(model, count, seed=0):
     """A batch of `count` images and their noise."""
     rng = np.random.default_rng(seed)
-    size = max(16, model.config.smallest_size)
+    size = image_side(model)
     images = {domain: rng.uniform(-1, 1, (count, size, size, 3)) for domain in "ab"}
-    noise = {name: rng.standard_normal((count, *shape)) for name, shape in model.noise.items()}
+    noise = {name: rng.standard_normal((count, *shape)) for name, shape in model.noise(size, size).items()}
     return {name: value.astype("float32") for name, value in {**images, **noise}.items()}

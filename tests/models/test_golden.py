@@ -11,12 +11,22 @@ from reference import Golden
 
 import munit_tf
 
-LOSSES = {"adv_d": "dis", "adv_g": "gen_adv", "cycle_x": "gen_cycrecon_x"}
+# The authors' names, where they are not `gen_` and ours.
+LOSSES = {
+    "munit": {"adv_d": "dis", "adv_g": "gen_adv", "cycle_x": "gen_cycrecon_x"},
+    "unit": {"adv_d": "dis", "adv_g": "gen_adv", "cycle_x": "gen_cyc_x", "kl": "gen_recon_kl"},
+}
+TERMS = {
+    "munit": {"adv_d", "adv_g", "recon_x", "recon_s", "recon_c", "cycle_x"},
+    "unit": {"adv_d", "adv_g", "recon_x", "cycle_x", "kl", "kl_cycle"},
+}
+# The latent of the image that went there and back.
+KL_CYCLE = {"kl_cycle/a": "gen_recon_kl_cyc_aba", "kl_cycle/b": "gen_recon_kl_cyc_bab"}
 
 
 def golden_model(name):
     golden = Golden(name)
-    model = munit_tf.create("munit", **golden.options())
+    model = munit_tf.create(golden.method, **golden.options())
     golden.load_weights(model)
     model.compile(run_eagerly=True)
     return golden, model
@@ -25,6 +35,15 @@ def golden_model(name):
 def outputs(model, golden):
     """{golden's name: array}."""
     x_a, x_b = golden["x_a"], golden["x_b"]
+    if golden.method == "unit":
+        return {
+            "content_a": model.encode_content(x_a, "a").numpy(),
+            "content_b": model.encode_content(x_b, "b").numpy(),
+            "x_aa": model.decode(*model.encode(x_a, "a"), "a").numpy(),
+            "x_bb": model.decode(*model.encode(x_b, "b"), "b").numpy(),
+            "x_ab": model.translate(x_a, "a2b").numpy(),
+            "x_ba": model.translate(x_b, "b2a").numpy(),
+        }
     (content_a, style_a), (content_b, style_b) = model.encode(x_a, "a"), model.encode(x_b, "b")
     results = {
         "content_a": content_a,
@@ -61,19 +80,19 @@ def train(model, golden, bounds):
         logs = model.train_step(golden.batch(step))
         assert set(logs) == {"loss_d", "loss_g"} | {
             f"{term}/{domain}"
-            for term in ("adv_d", "adv_g", "recon_x", "recon_s", "recon_c", "cycle_x")
+            for term in TERMS[golden.method]
             for domain in "ab"
             if term != "cycle_x" or model.config.cycle_weight
         }
         for name, value in logs.items():
             term, _, domain = name.partition("/")
-            official = {"loss_d": "dis_total", "loss_g": "gen_total"}.get(name)
-            official = official or f"{LOSSES.get(term, f'gen_{term}')}_{domain}"
+            official = {"loss_d": "dis_total", "loss_g": "gen_total", **KL_CYCLE}.get(name)
+            official = official or f"{LOSSES[golden.method].get(term, f'gen_{term}')}_{domain}"
             expected = float(golden[f"step{step + 1}/loss_{official}"])
             assert float(value) == pytest.approx(expected, rel=bound), f"step {step + 1}: {name}"
 
 
-@pytest.mark.parametrize("name, steps", [("munit_lsgan_64", 3), ("munit_cycle_64x96", 2)])
+@pytest.mark.parametrize("name, steps", [("munit_lsgan_64", 3), ("munit_cycle_64x96", 2), ("unit_64", 2)])
 def test_float64(name, steps, policy):
     policy("float64")
     golden, model = golden_model(name)
@@ -89,6 +108,7 @@ def test_float64(name, steps, policy):
         # A pre-activation within rounding of ReLU's kink lets later losses and images go apart.
         ("munit_lsgan_64", [2e-6, 3e-4, 3e-4], 2e-2),
         ("munit_cycle_64x96", [2e-6, 5e-6], 3e-4),
+        ("unit_64", [2e-6, 3e-4], 2e-2),
     ],
 )
 def test_float32(name, losses, images_after):

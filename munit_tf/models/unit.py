@@ -1,0 +1,101 @@
+"""UNIT: Liu, Breuel, Kautz, "Unsupervised Image-to-Image Translation Networks", NeurIPS 2017.
+
+As in the implementation that its authors published with MUNIT: networks like MUNIT's, no weights shared.
+"""
+
+import dataclasses
+
+import keras
+
+from munit_tf.config import option
+from munit_tf.losses.adversarial import discriminator_loss, generator_loss
+from munit_tf.losses.information import kl_divergence_of_unit_variance
+from munit_tf.losses.reconstruction import mean_absolute_error
+from munit_tf.models.content import ContentTranslator
+from munit_tf.models.options import ResidualConfig
+from munit_tf.networks.decoders import Decoder
+from munit_tf.networks.discriminators import MultiScaleDiscriminator
+from munit_tf.networks.encoders import ContentEncoder
+
+
+@dataclasses.dataclass(frozen=True)
+class UNITConfig(ResidualConfig):
+    """UNIT's options; the defaults are the authors'."""
+
+    recon_x_weight: float = option(10.0, "weight of image reconstruction", minimum=0)
+    cycle_weight: float = option(10.0, "weight of cycle consistency", minimum=0)
+    kl_weight: float = option(0.01, "weight of KL of encoded latents from the prior", minimum=0)
+    kl_cycle_weight: float = option(0.01, "the same for latents of translated images", minimum=0)
+
+
+class VariationalAutoEncoder(keras.layers.Layer):
+    """One domain's encoder and generator; E and G in the paper."""
+
+    def __init__(self, config):
+        super().__init__()
+        common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
+        sizes = config.gen_dim, config.num_downsample, config.num_res_blocks
+        self.encoder = ContentEncoder(*sizes, **common)
+        self.decoder = Decoder(*sizes, **common)
+
+
+class UNIT(ContentTranslator):
+    """One latent code per image, in a space that both domains share; no style, so one output per image.
+
+    An image's latent is distributed as N(h, I), h = E(x). In training it is drawn from there, else it is h,
+    which is what `encode` gives.
+    """
+
+    config_class = UNITConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.generators = {domain: VariationalAutoEncoder(config) for domain in "ab"}
+        self.discriminators = {domain: MultiScaleDiscriminator(**config.discriminator()) for domain in "ab"}
+        self._build()
+
+    def noise(self, height, width):
+        """What is added to each latent: of image a `noise_a`, of its translation into b `noise_cycle_a`."""
+        shape = self.config.content_shape(height, width)
+        return {f"{name}_{domain}": shape for name in ("noise", "noise_cycle") for domain in "ab"}
+
+    def weight_of_term(self, term):
+        """The weight of a loss term in `loss_d` or `loss_g`."""
+        name = {"adv_d": "gan", "adv_g": "gan", "cycle_x": "cycle"}.get(term, term)
+        return getattr(self.config, f"{name}_weight")
+
+    def encode_content(self, images, domain):
+        """The latent's mean h [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
+        self.check_images(images, domain)
+        return self._full(self.generators[domain].encoder(images))
+
+    def decode(self, content, style, domain):
+        """The image [N,H,W,3] of a domain with this latent; `style` is None."""
+        self.style_or_prior(style, count=0, seed=0)
+        return self._full(self.generators[domain].decoder(content))
+
+    def generate(self, source, target, batch):
+        """h of the source's images, their latents z ~ N(h, I), and the fakes G_target(z)."""
+        mean = self.encode_content(batch[source], source)
+        latent = mean + batch[f"noise_{source}"]
+        return {"mean": mean, "latent": latent, "fake": self.decode(latent, None, target)}
+
+    def discriminator_losses(self, source, target, batch, made):
+        """Equation 5's adversarial terms for the target's discriminator."""
+        del source
+        real, fake = self.discriminate(batch[target], target), self.discriminate(made["fake"], target)
+        return {f"adv_d/{target}": discriminator_loss(self.config.gan_loss, real, fake)}
+
+    def generator_losses(self, source, target, batch, made):
+        """The VAE's terms (equations 3 and 4), the adversarial one (5), and the cycle's (6 and 7)."""
+        images, fake = batch[source], made["fake"]
+        cycle_mean = self.encode_content(fake, target)
+        cycle = self.decode(cycle_mean + batch[f"noise_cycle_{source}"], None, source)
+        reconstruction = self.decode(made["latent"], None, source)
+        return {
+            f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target)),
+            f"recon_x/{source}": mean_absolute_error(reconstruction, images),
+            f"kl/{source}": kl_divergence_of_unit_variance(made["mean"]),
+            f"cycle_x/{source}": mean_absolute_error(cycle, images),
+            f"kl_cycle/{source}": kl_divergence_of_unit_variance(cycle_mean),
+        }
