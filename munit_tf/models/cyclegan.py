@@ -1,0 +1,128 @@
+"""CycleGAN: Zhu, Park, Isola, Efros, ICCV 2017.
+
+"Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks".
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from munit_tf.config import option
+from munit_tf.losses.adversarial import discriminator_loss, generator_loss
+from munit_tf.losses.reconstruction import mean_absolute_error
+from munit_tf.models.image_pool import ImagePool
+from munit_tf.models.options import PatchConfig, ResidualConfig
+from munit_tf.models.translator import Translator
+from munit_tf.networks.discriminators import PatchDiscriminator
+from munit_tf.networks.generators import ResNetGenerator
+
+
+@dataclasses.dataclass(frozen=True)
+class CycleGANConfig(PatchConfig, ResidualConfig):
+    """CycleGAN's options; the defaults are the paper's, for 256 pixels."""
+
+    noise_dim: int = option(
+        0, "length of a noise vector that the generators get with the image; 0: none", minimum=0
+    )
+    num_res_blocks: int = option(9, "residual blocks of a generator", minimum=1)
+    cycle_weight: float = option(10.0, "weight of cycle consistency", minimum=0)
+    identity_weight: float = option(
+        5.0, "weight of leaving images of the target domain as they are", minimum=0
+    )
+    pool_size: int = option(
+        50,
+        "fakes of earlier steps that the discriminators see instead, half of the time; 0: none",
+        minimum=0,
+    )
+
+
+class CycleGAN(Translator):
+    """A generator for each direction, and back again; no style, so one output per image.
+
+    With `noise_dim` it is the "CycleGAN with noise" of MUNIT's comparison: a noise vector, drawn from
+    N(0, I), is the style. Nothing in the losses asks the generators to heed it.
+    """
+
+    config_class = CycleGANConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.style_dim = config.noise_dim
+        self.generators = {
+            domain: ResNetGenerator(
+                config.gen_dim,
+                config.num_downsample,
+                config.num_res_blocks,
+                config.gen_activation,
+                config.gen_padding,
+                noisy=config.noise_dim > 0,
+            )
+            for domain in "ab"
+        }
+        self.discriminators = {domain: PatchDiscriminator(**config.discriminator()) for domain in "ab"}
+        self._build()
+
+    def compile(self, image_size=None, **options):
+        """See Translator.compile; `image_size` is needed where there is a pool."""
+        if self.config.pool_size:
+            if image_size is None:
+                raise ValueError(
+                    "CycleGAN keeps fakes of earlier steps: say how large they are, by "
+                    "compile(image_size=(height, width)), or create it with pool_size=0"
+                )
+            self.memory = {domain: ImagePool(self.config.pool_size, *image_size) for domain in "ab"}
+        super().compile(image_size, **options)
+
+    def noise(self, height, width):
+        """For each fake made in a domain, `style_a`, its noise, and `pool_a`, what the pool does with it."""
+        del height, width
+        noise = {}
+        for domain in "ab":
+            if self.config.noise_dim:
+                noise[f"style_{domain}"] = (self.config.noise_dim,)
+            if self.config.pool_size:
+                noise[f"pool_{domain}"] = (2,)
+        return noise
+
+    def weight_of_term(self, term):
+        """The weight of a loss term in `loss_d` or `loss_g`; the paper halves the discriminators'."""
+        if term == "adv_d":
+            return self.config.gan_weight / 2
+        name = {"adv_g": "gan", "cycle_x": "cycle"}.get(term, term)
+        return getattr(self.config, f"{name}_weight")
+
+    def translate(self, images, direction, style=None, seed=0):
+        """See Translator.translate; the noise is the style."""
+        source, target = self.source_and_target(direction)
+        self.check_images(images, source)
+        return self._generate(images, target, self.style_or_prior(style, tf.shape(images)[0], seed))
+
+    def generate(self, source, target, batch):
+        """The fakes G(x), in the target's domain."""
+        return {"fake": self._generate(batch[source], target, batch.get(f"style_{target}"))}
+
+    def recall(self, target, batch, made):
+        """The target's pool instead of the fakes (section 4)."""
+        if target not in self.memory:
+            return made
+        return {"fake": self.memory[target].exchange(made["fake"], batch[f"pool_{target}"])}
+
+    def discriminator_losses(self, source, target, batch, made):
+        """Equation 1, with least squares, for the target's discriminator."""
+        del source
+        real, fake = self.discriminate(batch[target], target), self.discriminate(made["fake"], target)
+        return {f"adv_d/{target}": discriminator_loss(self.config.gan_loss, real, fake)}
+
+    def generator_losses(self, source, target, batch, made):
+        """Equations 1 and 2, and section 5.2's identity loss."""
+        fake, noise = made["fake"], {domain: batch.get(f"style_{domain}") for domain in "ab"}
+        cycle = self._generate(fake, source, noise[source])
+        same = self._generate(batch[target], target, noise[target])
+        return {
+            f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target)),
+            f"cycle_x/{source}": mean_absolute_error(cycle, batch[source]),
+            f"identity/{target}": mean_absolute_error(same, batch[target]),
+        }
+
+    def _generate(self, images, target, noise):
+        return self._full(self.generators[target](images, noise))
