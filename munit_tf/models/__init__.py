@@ -2,6 +2,9 @@
 
 import dataclasses
 
+from munit_tf.models.bicyclegan import BicycleGAN
+from munit_tf.models.cyclegan import CycleGAN
+from munit_tf.models.drit import DRIT
 from munit_tf.models.miso import MISO
 from munit_tf.models.munit import MUNIT
 from munit_tf.models.unit import UNIT
@@ -10,6 +13,9 @@ METHODS = {
     "munit": MUNIT,
     "miso": MISO,
     "unit": UNIT,
+    "cyclegan": CycleGAN,
+    "bicyclegan": BicycleGAN,
+    "drit": DRIT,
 }
 
 

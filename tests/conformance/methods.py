@@ -10,6 +10,16 @@ TINY = {
     "munit": dict(**_RESIDUAL, num_scales=2, style_dim=3, mlp_dim=8, cycle_weight=10),
     "miso": dict(**_RESIDUAL, num_scales=1, style_dim=3, mlp_dim=8),
     "unit": dict(**_RESIDUAL, num_scales=1),
+    # A pool that the tests' batches overfill.
+    "cyclegan": dict(**_RESIDUAL, noise_dim=2, pool_size=1),
+    "bicyclegan": dict(**_NETWORKS, num_scales=1, num_downsample=3, style_dim=3),
+    "drit": dict(
+        **{**_RESIDUAL, "num_res_blocks": 2},
+        num_scales=1,
+        style_dim=3,
+        num_content_dis_layers=1,
+        mode_seeking_weight=1,
+    ),
 }
 
 

@@ -1,0 +1,145 @@
+"""BicycleGAN: Zhu, Zhang, Pathak, Darrell, Efros, Wang, Shechtman, NeurIPS 2017.
+
+"Toward Multimodal Image-to-Image Translation". The style encoder is MUNIT's with a second head, which at 256
+pixels is narrower than the paper's ResNet.
+"""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from munit_tf.config import InputError, option
+from munit_tf.losses.adversarial import discriminator_loss, generator_loss
+from munit_tf.losses.information import kl_divergence, reparametrize
+from munit_tf.losses.reconstruction import mean_absolute_error
+from munit_tf.models.options import PADDINGS, PatchConfig
+from munit_tf.models.stochastic_style import StochasticStyle
+from munit_tf.models.translator import Translator
+from munit_tf.models.watches import diversity_watch
+from munit_tf.networks.discriminators import PatchDiscriminator
+from munit_tf.networks.encoders import VariationalStyleEncoder
+from munit_tf.networks.generators import UNet
+
+# The two halves of the method, and what distinguishes their terms' names.
+_PHASES = {"encoded": "", "prior": "_prior"}
+
+
+@dataclasses.dataclass(frozen=True)
+class BicycleGANConfig(PatchConfig):
+    """BicycleGAN's options; the defaults are the paper's, for 256 pixels."""
+
+    style_dim: int = option(8, "length of a style code", minimum=1)
+    num_downsample: int = option(8, "stride-2 convolutions of the U-Net, down to a pixel or two", minimum=1)
+    gen_padding: str = option("zero", "of encoder and generator", choices=PADDINGS)
+    num_scales: int = option(2, "resolutions that a discriminator looks at", minimum=1)
+    recon_x_weight: float = option(10.0, "weight of image reconstruction", minimum=0)
+    recon_s_weight: float = option(0.5, "weight of style reconstruction", minimum=0)
+    kl_weight: float = option(
+        0.01, "weight of KL of encoded styles from the prior (sum over dimensions)", minimum=0
+    )
+
+    @property
+    def smallest_input(self):
+        """The least height and width of images to translate or encode, in pixels."""
+        return max(16, self.size_multiple)
+
+    def check_run(self, data, train):
+        """See MethodConfig.check_run; there must be pairs."""
+        super().check_run(data, train)
+        if not data.paired:
+            raise InputError(
+                "--method=bicyclegan learns from pairs: add --paired, with --dataset=shapes, edges2shoes, "
+                "edges2handbags, cityscapes, or folders where an image of a and one of b share a name"
+            )
+
+
+class BicycleNetworks(keras.layers.Layer):
+    """The encoder and the generator; E and G in the paper."""
+
+    def __init__(self, config):
+        super().__init__()
+        common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
+        self.style_encoder = VariationalStyleEncoder(config.gen_dim, config.style_dim, **common)
+        self.generator = UNet(config.gen_dim, config.num_downsample, **common)
+
+
+class BicycleGAN(StochasticStyle, Translator):
+    """Supervised: image i of b is one of the many that image i of a could become. From a to b only.
+
+    Each step has two phases: cVAE-GAN, B -> z -> B', with a style encoded from b, and cLR-GAN, z -> B' -> z',
+    with a style from the prior, whose adversarial terms end in `_prior`. Each has a discriminator of its own.
+    """
+
+    config_class = BicycleGANConfig
+    directions = ("a2b",)
+    watches = (diversity_watch("--recon_s_weight"),)
+    # With a gradient the encoder could hide the style in the image for itself to find (section 3.3).
+    untrained_by = {"recon_s": "style_encoder"}
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.style_dim = config.style_dim
+        self.generators = {"b": BicycleNetworks(config)}
+        self.discriminators = {phase: PatchDiscriminator(**config.discriminator()) for phase in _PHASES}
+        self._build()
+
+    def noise(self, height, width):
+        """A style code from the prior, and epsilon, which encoded styles are drawn with."""
+        del height, width
+        return {"style_b": (self.style_dim,), "epsilon_b": (self.style_dim,)}
+
+    def weight_of_term(self, term):
+        """The weight of a loss term in `loss_d` or `loss_g`."""
+        return getattr(self.config, "gan_weight" if term.startswith("adv") else f"{term}_weight")
+
+    def posterior(self, images, domain):
+        """See StochasticStyle.posterior; of domain b only."""
+        if domain != "b":
+            raise ValueError(f"domain {domain!r}: BicycleGAN has styles of b only")
+        return super().posterior(images, domain)
+
+    def translate(self, images, direction, style=None, seed=0):
+        """See Translator.translate."""
+        source, _ = self.source_and_target(direction)
+        self.check_images(images, source)
+        return self._generate(images, self.style_or_prior(style, tf.shape(images)[0], seed))
+
+    def generate(self, source, target, batch):
+        """The style's distribution, and the fakes of both phases."""
+        posterior = self.posterior(batch[target], target)
+        style = reparametrize(*posterior, batch["epsilon_b"])
+        return {
+            "posterior": posterior,
+            "encoded": self._generate(batch[source], style),
+            "prior": self._generate(batch[source], batch["style_b"]),
+        }
+
+    def discriminator_losses(self, source, target, batch, made):
+        """Equations 3 and 7, with least squares."""
+        del source
+        losses = {}
+        for phase, suffix in _PHASES.items():
+            real, fake = self.discriminate(batch[target], phase), self.discriminate(made[phase], phase)
+            losses[f"adv_d{suffix}/{target}"] = discriminator_loss(self.config.gan_loss, real, fake)
+        return losses
+
+    def generator_losses(self, source, target, batch, made):
+        """Equation 8."""
+        del source
+        losses = {
+            f"adv_g{suffix}/{target}": generator_loss(
+                self.config.gan_loss, self.discriminate(made[phase], phase)
+            )
+            for phase, suffix in _PHASES.items()
+        }
+        fake_style = self.encode_style(made["prior"], target)
+        return {
+            **losses,
+            f"recon_x/{target}": mean_absolute_error(made["encoded"], batch[target]),
+            f"recon_s/{target}": mean_absolute_error(fake_style, batch["style_b"]),
+            f"kl/{target}": kl_divergence(*made["posterior"]),
+        }
+
+    def _generate(self, images, style):
+        return self._full(self.generators["b"].generator(images, style))

@@ -1,0 +1,221 @@
+"""DRIT: Lee, Tseng, Huang, Singh, Yang, ECCV 2018; DRIT++ (IJCV 2020) with mode seeking.
+
+"Diverse Image-to-Image Translation via Disentangled Representations".
+
+Encoders, decoder and discriminators are of the same make as MUNIT's here, so that the methods differ in what
+they share and ask for. The authors train the content discriminator three times as often, at 1 / 2.5 of the
+learning rate; here it is trained like the others.
+"""
+
+import dataclasses
+
+import keras
+
+from munit_tf.config import option
+from munit_tf.losses.adversarial import GAN_LOSSES, classification_loss, discriminator_loss, generator_loss
+from munit_tf.losses.information import kl_divergence, kl_divergence_of_unit_variance, reparametrize
+from munit_tf.losses.mode_seeking import mode_seeking_loss
+from munit_tf.losses.reconstruction import mean_absolute_error
+from munit_tf.models.content import ContentTranslator
+from munit_tf.models.options import ResidualConfig
+from munit_tf.models.stochastic_style import StochasticStyle
+from munit_tf.models.translator import DIRECTIONS
+from munit_tf.models.watches import diversity_watch
+from munit_tf.networks.decoders import ConcatDecoder
+from munit_tf.networks.discriminators import (
+    ContentDiscriminator,
+    MultiScaleDiscriminator,
+    smallest_content_size,
+)
+from munit_tf.networks.encoders import ContentEncoder, VariationalStyleEncoder
+from munit_tf.networks.layers import ResidualBlock
+
+# What the content discriminator is to say of a content code of each domain.
+_LABELS = {"a": 0.0, "b": 1.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class DRITConfig(ResidualConfig):
+    """DRIT's options; the defaults are the authors'."""
+
+    style_dim: int = option(8, "length of a style code", minimum=1)
+    num_res_blocks: int = option(
+        4, "residual blocks of encoder and decoder, each, with the one that domains share", minimum=1
+    )
+    num_content_dis_layers: int = option(3, "stride-2 convolutions of the content discriminator", minimum=1)
+    gan_loss: str = option("nsgan", "adversarial loss", choices=GAN_LOSSES)
+    content_gan_weight: float = option(
+        1.0, "weight of the content discriminator's adversarial loss", minimum=1e-9
+    )
+    recon_x_weight: float = option(10.0, "weight of image reconstruction", minimum=0)
+    cycle_weight: float = option(10.0, "weight of cross-cycle consistency", minimum=0)
+    recon_s_weight: float = option(10.0, "weight of style reconstruction", minimum=0)
+    kl_weight: float = option(
+        0.01, "weight of KL of encoded styles from the prior (sum over dimensions)", minimum=0
+    )
+    kl_content_weight: float = option(0.01, "weight of the content codes' mean square", minimum=0)
+    mode_seeking_weight: float = option(0.0, "weight of mode seeking; 1 in DRIT++", minimum=0)
+    learning_rate_half_life_steps: int = option(
+        0, "steps after which the learning rate halves; 0: it does not", minimum=0
+    )
+    learning_rate_constant_steps: int = option(
+        500_000, "steps before the learning rate falls linearly, with --learning_rate_decay_steps", minimum=0
+    )
+    learning_rate_decay_steps: int = option(
+        500_000, "steps in which it falls linearly to 0; 0: it does not", minimum=0
+    )
+
+    @property
+    def smallest_size(self):
+        """The least height and width of training images, in pixels."""
+        return max(
+            super().smallest_size, self.size_multiple * smallest_content_size(self.num_content_dis_layers)
+        )
+
+
+class DomainNetworks(keras.layers.Layer):
+    """What a domain has of its own: the first layers of E^c, E^a, and the last layers of G."""
+
+    def __init__(self, config):
+        super().__init__()
+        common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
+        sizes = config.gen_dim, config.num_downsample, config.num_res_blocks - 1
+        self.content_encoder = ContentEncoder(*sizes, **common)
+        self.style_encoder = VariationalStyleEncoder(config.gen_dim, config.style_dim, **common)
+        self.decoder = ConcatDecoder(*sizes, config.style_dim, **common)
+
+
+class SharedBlocks(keras.layers.Layer):
+    """What the domains share: the last residual block of E^c, and the first of G."""
+
+    def __init__(self, config):
+        super().__init__()
+        channels = config.gen_dim * config.size_multiple
+        common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
+        self.of_encoder = ResidualBlock(channels, "instance", **common)
+        self.of_decoder = ResidualBlock(channels, "instance", **common)
+
+
+class DRIT(StochasticStyle, ContentTranslator):
+    """A content code from which its domain cannot be told, and a style code (the paper's attribute).
+
+    Each domain has two discriminators, for fakes of encoded styles (of the other image of the step) and for
+    those of styles from the prior; the terms of the second end in `_prior`. `adv_d_content/a` and
+    `adv_g_content/a` are the content discriminator's and its adversary's, for contents of images of a. In
+    training a content code has noise N(0, I) added.
+    """
+
+    config_class = DRITConfig
+    watches = (diversity_watch("--mode_seeking_weight or --recon_s_weight"),)
+    # As the authors have it: else the encoder could find in the image what it has hidden there itself.
+    untrained_by = {"recon_s": "style_encoder"}
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.style_dim = config.style_dim
+        self.generators = {domain: DomainNetworks(config) for domain in "ab"}
+        self.generators["shared"] = SharedBlocks(config)
+        self.discriminators = {
+            name: MultiScaleDiscriminator(**config.discriminator())
+            for name in ("a", "b", "a_prior", "b_prior")
+        }
+        self.discriminators["content"] = ContentDiscriminator(
+            config.gen_dim * config.size_multiple, config.num_content_dis_layers
+        )
+        self._build()
+
+    def noise(self, height, width):
+        """For each domain.
+
+        `style_a` is a style from the prior, `style_other_a` another one, for mode seeking. `epsilon_a` is
+        what an image's style is drawn with, `noise_a` what is added to its content; `epsilon_cycle_a` and
+        `noise_cycle_a` are the same for the style and the content found again in translated images.
+        """
+        styles = ["style", "epsilon", "epsilon_cycle"]
+        if self.config.mode_seeking_weight:
+            styles.append("style_other")
+        content = self.config.content_shape(height, width)
+        return {
+            **{f"{name}_{domain}": (self.style_dim,) for name in styles for domain in "ab"},
+            **{f"{name}_{domain}": content for name in ("noise", "noise_cycle") for domain in "ab"},
+        }
+
+    def weight_of_term(self, term):
+        """The weight of a loss term in `loss_d` or `loss_g`."""
+        if term.startswith("adv"):
+            return self.config.content_gan_weight if term.endswith("_content") else self.config.gan_weight
+        return getattr(self.config, f"{ {'cycle_x': 'cycle'}.get(term, term) }_weight")
+
+    def encode_content(self, images, domain):
+        """The content code [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
+        self.check_images(images, domain)
+        content = self.generators[domain].content_encoder(images)
+        return self._full(self.generators["shared"].of_encoder(content))
+
+    def decode(self, content, style, domain):
+        """The image [N,H,W,3] of a domain with this content code and this style code [N,style_dim]."""
+        features = self.generators["shared"].of_decoder(content)
+        return self._full(self.generators[domain].decoder(features, style))
+
+    def prepare(self, batch):
+        """Adds contents, styles and their distributions, and the fakes that cross over: the first half."""
+        contents = {domain: self.encode_content(batch[domain], domain) for domain in "ab"}
+        noisy = {domain: contents[domain] + batch[f"noise_{domain}"] for domain in "ab"}
+        posteriors = {domain: self.posterior(batch[domain], domain) for domain in "ab"}
+        styles = {domain: reparametrize(*posteriors[domain], batch[f"epsilon_{domain}"]) for domain in "ab"}
+        fakes = {
+            target: self.decode(noisy[source], styles[target], target)
+            for source, target in DIRECTIONS.values()
+        }
+        found = dict(contents=contents, noisy=noisy, posteriors=posteriors, styles=styles, fakes=fakes)
+        return {**batch, **found}
+
+    def generate(self, source, target, batch):
+        """The source's noisy content, and the fakes in the target with a style encoded and one drawn."""
+        content = batch["noisy"][source]
+        prior = self.decode(content, batch[f"style_{target}"], target)
+        return {"content": content, "encoded": batch["fakes"][target], "prior": prior}
+
+    def discriminator_losses(self, source, target, batch, made):
+        """The target's two discriminators, and the content discriminator on the source's."""
+        kind, real = self.config.gan_loss, batch[target]
+        of_content = classification_loss(self.discriminate(made["content"], "content"), _LABELS[source])
+        encoded, prior = target, f"{target}_prior"
+        return {
+            f"adv_d/{target}": discriminator_loss(
+                kind, self.discriminate(real, encoded), self.discriminate(made["encoded"], encoded)
+            ),
+            f"adv_d_prior/{target}": discriminator_loss(
+                kind, self.discriminate(real, prior), self.discriminate(made["prior"], prior)
+            ),
+            f"adv_d_content/{source}": of_content,
+        }
+
+    def generator_losses(self, source, target, batch, made):
+        """Equations 1 to 3, self-reconstruction, KL and latent regression (section 3.4)."""
+        kind, images, content = self.config.gan_loss, batch[source], made["content"]
+        # The second half: the content comes back from the target, the style from the fake in the source.
+        found_content = self.encode_content(made["encoded"], target) + batch[f"noise_cycle_{source}"]
+        found_style = reparametrize(
+            *self.posterior(batch["fakes"][source], source), batch[f"epsilon_cycle_{source}"]
+        )
+        cross_cycle = self.decode(found_content, found_style, source)
+        reconstruction = self.decode(content, batch["styles"][source], source)
+        style = batch[f"style_{target}"]
+        losses = {
+            f"adv_g/{target}": generator_loss(kind, self.discriminate(made["encoded"], target)),
+            f"adv_g_prior/{target}": generator_loss(
+                kind, self.discriminate(made["prior"], f"{target}_prior")
+            ),
+            f"adv_g_content/{source}": classification_loss(self.discriminate(content, "content"), 0.5),
+            f"recon_x/{source}": mean_absolute_error(reconstruction, images),
+            f"cycle_x/{source}": mean_absolute_error(cross_cycle, images),
+            f"recon_s/{target}": mean_absolute_error(self.encode_style(made["prior"], target), style),
+            f"kl/{source}": kl_divergence(*batch["posteriors"][source]),
+            f"kl_content/{source}": kl_divergence_of_unit_variance(batch["contents"][source]),
+        }
+        if self.config.mode_seeking_weight:
+            other_style = batch[f"style_other_{target}"]
+            other = self.decode(content, other_style, target)
+            losses[f"mode_seeking/{target}"] = mode_seeking_loss(made["prior"], other, style, other_style)
+        return losses
