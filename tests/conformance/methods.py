@@ -16,6 +16,7 @@ TINY = {
     "drit": dict(
         **{**_RESIDUAL, "num_res_blocks": 2},
         num_scales=1,
+        num_downsample=1,
         style_dim=3,
         num_content_dis_layers=1,
         mode_seeking_weight=1,

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from munit_tf.losses.adversarial import discriminator_loss, generator_loss
+from munit_tf.losses.adversarial import classification_loss, discriminator_loss, generator_loss
+from munit_tf.losses.information import kl_divergence_of_unit_variance
+from munit_tf.losses.mode_seeking import mode_seeking_loss
 from munit_tf.losses.perceptual import domain_invariant_perceptual_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
 
@@ -49,3 +51,29 @@ def test_perceptual_loss_by_hand():
 def test_perceptual_loss_does_not_see_scale_and_offset_of_a_channel():
     x = tf.constant(np.random.default_rng(0).standard_normal((2, 4, 4, 3)))
     assert float(domain_invariant_perceptual_loss(x, x * [2.0, 3.0, 4.0] + [1.0, 2.0, 3.0])) < 1e-9
+
+
+@pytest.mark.parametrize(
+    "label, expected",
+    [
+        # softplus of 0.5, -3 and 1; the same less half of the logits; less the logits.
+        (0.0, (0.9740770 + 0.0485874) / 2 + 1.3132617),
+        (0.5, (0.7240770 + 1.5485874) / 2 + 0.8132617),
+        (1.0, (0.4740770 + 3.0485874) / 2 + 0.3132617),
+    ],
+)
+def test_classification(label, expected):
+    assert float(classification_loss(FAKE, label)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_kl_of_unit_variance_is_the_mean_square():
+    assert float(kl_divergence_of_unit_variance(tf.constant([[1.0, -2.0], [3.0, 0.0]]))) == pytest.approx(3.5)
+
+
+def test_mode_seeking_is_the_inverse_of_images_over_styles():
+    """Styles 2 apart and images 0.5: 4; styles 1 apart and images 0.25: 4; images that are alike: 1e5."""
+    images = tf.zeros([2, 1, 2, 3])
+    others = tf.constant([0.5, 0.25], shape=(2, 1, 1, 1)) + images
+    styles, other_styles = tf.zeros([2, 2]), tf.constant([[1.0, -3.0], [1.0, 1.0]])
+    assert float(mode_seeking_loss(images, others, styles, other_styles)) == pytest.approx(4, rel=1e-3)
+    assert float(mode_seeking_loss(images, images, styles, other_styles)) == pytest.approx(1e5, rel=1e-3)

@@ -83,6 +83,17 @@ def test_learning_rate_halves_by_our_own_step(step, rate):
     assert float(variable) == pytest.approx(-rate, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    "step, half_life, rate", [(0, 0, 0.1), (9, 0, 0.1), (10, 0, 0.1), (15, 0, 0.075), (29, 0, 0.005),
+                              (30, 0, 0.0), (99, 0, 0.0), (15, 10, 0.0375)]
+)  # fmt: skip
+def test_learning_rate_is_constant_then_falls_to_0(step, half_life, rate):
+    """10 steps at 0.1, then 20 in which it falls; a half-life multiplies."""
+    schedule = dict(constant_steps=10, decay_steps=20, half_life_steps=half_life)
+    optimizer = adam(weight(0.0), step=step, **schedule)
+    assert float(optimizer.current_learning_rate()) == pytest.approx(rate, abs=1e-12)
+
+
 def test_loss_scaling_skips_steps_that_overflow():
     variable = weight(1.0, "float32")
     optimizer = compat.with_loss_scaling(adam(variable))
