@@ -34,8 +34,7 @@ def train_help(usage, methods, datasets, own=()):
             rows.setdefault(flag, (text, {}))[1][name] = default
     method_rows = []
     for flag, (text, defaults) in rows.items():
-        listed = ", ".join(f"{name} {default}" for name, default in defaults.items() if default)
-        method_rows.append((flag, text, listed))
+        method_rows.append((flag, text, _by_method(defaults, methods)))
     groups.append(("The method's own (default by method)", method_rows))
     lines = [usage]
     for heading, group in groups:
@@ -49,6 +48,16 @@ def train_help(usage, methods, datasets, own=()):
     for name, description in datasets.items():
         lines += _two_columns(name, description)
     return "\n".join(lines)
+
+
+def _by_method(defaults, methods):
+    """`0.5` where all methods have it, else `munit unit 64, cyclegan 32`; {method: default}."""
+    if len(defaults) == len(methods) and len(set(defaults.values())) == 1:
+        return next(iter(defaults.values()))
+    names = {}
+    for name, default in defaults.items():
+        names.setdefault(default, []).append(name)
+    return ", ".join(f"{' '.join(group)} {default}" for default, group in names.items() if default)
 
 
 def _help_rows(config_class):

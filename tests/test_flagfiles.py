@@ -5,13 +5,14 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-from conformance.methods import tiny_batch
+from conformance.methods import image_side, tiny_batch
 
 from munit_tf import command_line, runs
 from munit_tf.data import registry
 
 FILES = sorted(command_line.SHIPPED_FLAGS.glob("*.flags"))
-NARROW = dict(gen_dim=4, dis_dim=4, mlp_dim=8, num_res_blocks=1)
+# Of a method's options those that it has.
+NARROW = dict(gen_dim=4, dis_dim=4, mlp_dim=8, num_res_blocks=1, num_downsample=2, pool_size=1)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,16 @@ def test_the_papers_experiments_are_here():
         "miso_cat2dog",
         "miso_monet2photo",
         "miso_shapes",
+        "unit_summer2winter",
+        "unit_shapes",
+        "cyclegan_summer2winter",
+        "cyclegan_horse2zebra",
+        "cyclegan_shapes",
+        "bicyclegan_edges2shoes",
+        "bicyclegan_edges2handbags",
+        "bicyclegan_shapes",
+        "drit_summer2winter",
+        "drit_shapes",
     }
 
 
@@ -47,22 +58,39 @@ def test_flagfile(path, request):
     assert not any(
         line.startswith("-") for line in path.read_text().splitlines() if not line.startswith("--")
     )
-    assert path.stem.startswith("miso_") == (options.train.method == "miso")
-    narrow = NARROW
+    prefix = path.stem.partition("_")[0]
+    assert options.train.method == (prefix if prefix in runs.CONFIGS else "munit")
+    narrow = {name: value for name, value in NARROW.items() if hasattr(options.model, name)}
     perceptual = getattr(options.model, "perceptual_weight", 0) > 0
     if perceptual:
-        narrow = {**NARROW, "vgg_weights": str(request.getfixturevalue("vgg_weights"))}
+        narrow = {**narrow, "vgg_weights": str(request.getfixturevalue("vgg_weights"))}
+    options.model.check_run(options.data, options.train)
     options.model.check_size(*options.data.image_size)
     model = runs.build_model(dataclasses.replace(options, model=dataclasses.replace(options.model, **narrow)))
-    model.compile()
+    model.compile(image_size=(image_side(model),) * 2)
     logs = model.train_step(tiny_batch(model, 1))
     assert all(np.isfinite(value) for value in logs.values())
     assert ("perceptual/a" in logs) == perceptual
-    assert ("cycle_x/a" in logs) == (options.model.cycle_weight > 0)
+    assert ("cycle_x/a" in logs) == (getattr(options.model, "cycle_weight", 0) > 0)
 
 
 def test_a_missing_folder_is_said():
-    options, _ = command_line.parse([f"--flagfile={FILES[0]}"], runs.CONFIGS, registry.NAMES)
-    assert FILES[0].stem == "cats"
+    flagfile = command_line.SHIPPED_FLAGS / "cats.flags"
+    options, _ = command_line.parse([f"--flagfile={flagfile}"], runs.CONFIGS, registry.NAMES)
     with pytest.raises(ValueError, match="datasets/cats"):
         registry.open_dataset(options.data)
+
+
+@pytest.mark.parametrize("method", runs.CONFIGS)
+def test_the_shapes_have_one_budget_and_size_for_all(method):
+    """Nothing is set for one method alone; only MISO, tried out by itself, has smaller batches."""
+    prefix = "" if method == "munit" else f"{method}_"
+    flagfile = f"--flagfile={command_line.SHIPPED_FLAGS / f'{prefix}shapes.flags'}"
+    options, _ = command_line.parse([flagfile], runs.CONFIGS, registry.NAMES)
+    data, train, model = options.data, options.train, options.model
+    assert (data.dataset, data.resize, data.image_size) == ("shapes", 32, (32, 32))
+    assert (model.gen_dim, model.dis_dim, model.num_scales) == (16, 32, 1)
+    assert train.batch_size == (2 if method == "miso" else 4)
+    assert getattr(model, "style_dim", 2) == 2
+    # Encoder and decoder have two residual blocks each, CycleGAN's one generator has four.
+    assert getattr(model, "num_res_blocks", 2) == (4 if method == "cyclegan" else 2)

@@ -25,7 +25,7 @@ class UNITConfig(ResidualConfig):
     recon_x_weight: float = option(10.0, "weight of image reconstruction", minimum=0)
     cycle_weight: float = option(10.0, "weight of cycle consistency", minimum=0)
     kl_weight: float = option(0.01, "weight of KL of encoded latents from the prior", minimum=0)
-    kl_cycle_weight: float = option(0.01, "the same for latents of translated images", minimum=0)
+    kl_cycle_weight: float = option(0.01, "weight of KL of latents of translated images", minimum=0)
 
 
 class VariationalAutoEncoder(keras.layers.Layer):

@@ -68,6 +68,32 @@ def test_measures_are_what_they_say():
     assert len(measures) == 6
 
 
+@pytest.mark.parametrize(
+    "method, options, grids, measures",
+    [
+        ("unit", {}, {"a2b", "b2a"}, set()),
+        ("cyclegan", dict(noise_dim=0), {"a2b", "b2a"}, set()),
+        ("cyclegan", dict(noise_dim=2), {"a2b", "b2a"}, {"diversity/a", "diversity/b"}),
+        (
+            "bicyclegan",
+            {},
+            {"a2b", "guided_a2b"},
+            {"diversity/b", "style_mean/b", "style_std/b", "posterior_std/b"},
+        ),
+    ],
+    ids=["unit", "cyclegan", "noisy cyclegan", "bicyclegan"],
+)
+def test_grids_and_measures_are_of_what_a_method_has(method, options, grids, measures):
+    model = tiny(method, **options)
+    probes = Probes(model, tiny_batch(model, 2), seed=0, batch_size=2)
+    assert set(probes.measure()) == measures
+    found = probes.grids()
+    assert set(found) == grids
+    # Input, reconstruction where there is one, and one translation or eight, each 96 pixels and a gap.
+    columns = {"unit": 3, "bicyclegan": 9}.get(method, 9 if model.style_dim else 2)
+    assert found["a2b"].width == columns * (96 + 4) + 4
+
+
 def test_batch_must_be_shared_out_evenly():
     assert devices.make_strategy("mirrored", 4).num_replicas_in_sync == 2
     assert devices.make_strategy("auto", 3).num_replicas_in_sync == 1

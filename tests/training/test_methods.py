@@ -36,3 +36,23 @@ def test_one_step_and_one_more_in_a_new_process_are_two(method, tmp_path):
     train("--flagfile=parts/run.flags", "--steps=2", "--resume=must", cwd=tmp_path)
     assert_same_run(whole, tmp_path / "parts", 2)
     assert munit_tf.load(whole).style_dim == 2
+
+
+def test_bicyclegan_learns_from_pairs_in_one_direction(tmp_path):
+    make_photos(tmp_path / "photos", count=3)
+    sizes = [flag for flag in TINY if not flag.startswith(("--mlp_dim", "--num_res_blocks"))]
+    flags = ["--dataset=photos", "--method=bicyclegan", *sizes, "--num_downsample=2", "--steps=1"]
+    refused = train(*flags, cwd=tmp_path, check=False)
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[-1].startswith(
+        "munit_tf.train: --method=bicyclegan learns from pairs: add --paired"
+    )
+    assert os.listdir(tmp_path) == ["photos"]
+    train(*flags, "--paired", cwd=tmp_path)
+    run = tmp_path / "runs" / "photos-bicyclegan"
+    assert sorted(os.listdir(run / "samples")) == [
+        f"step_00000001_{name}.png" for name in ("a2b", "guided_a2b")
+    ]
+    terms = ("adv_d", "adv_d_prior", "adv_g", "adv_g_prior", "recon_x", "recon_s", "kl", "posterior_std")
+    (row,) = log(run)
+    assert set(row) == {f"{name}/b" for name in (*terms, *MEASURES)} | {"step", "loss_d", "loss_g"}
