@@ -11,7 +11,7 @@ Args of all of them:
 import keras
 import tensorflow as tf
 
-from munit_tf.networks.layers import ConvBlock, Dense, ResidualBlock, StyledResidualBlocks
+from munit_tf.networks.layers import ConvBlock, Dense, ResidualBlock, StyledResidualBlocks, he_normal
 
 _STYLE_DOWNSAMPLINGS = 4
 
@@ -62,13 +62,13 @@ class StyleEncoder(keras.layers.Layer):
     convolutions, however often the content encoder downsamples; then a global average pool.
     """
 
-    def __init__(self, dim, style_dim, activation, padding_mode):
+    def __init__(self, dim, style_dim, activation, padding_mode, initializer=he_normal):
         super().__init__()
-        common = dict(norm="none", activation=activation, padding_mode=padding_mode)
+        common = dict(norm="none", activation=activation, padding_mode=padding_mode, initializer=initializer)
         self.convs = [ConvBlock(dim, 7, 1, 3, **common)]
         for i in range(_STYLE_DOWNSAMPLINGS):
             self.convs.append(ConvBlock(dim * min(2 ** (i + 1), 4), 4, 2, 1, **common))
-        self.head = Dense(style_dim)
+        self.head = Dense(style_dim, initializer)
 
     def call(self, images):
         """images [N,H,W,3] -> style code [N, style_dim]."""
@@ -85,9 +85,9 @@ class StyleEncoder(keras.layers.Layer):
 class VariationalStyleEncoder(StyleEncoder):
     """Image -> a distribution of style codes: MUNIT's style encoder with a second head (MISO, assumed)."""
 
-    def __init__(self, dim, style_dim, activation, padding_mode):
-        super().__init__(dim, style_dim, activation, padding_mode)
-        self.log_variance_head = Dense(style_dim)
+    def __init__(self, dim, style_dim, activation, padding_mode, initializer=he_normal):
+        super().__init__(dim, style_dim, activation, padding_mode, initializer)
+        self.log_variance_head = Dense(style_dim, initializer)
 
     def call(self, images):
         """images [N,H,W,3] -> (mean, log variance), each [N, style_dim]."""

@@ -203,16 +203,17 @@ class StyledResidualBlocks(keras.layers.Layer):
 
 
 class Dense(keras.layers.Layer):
-    """x [N,C_in] -> [N,units], with bias; the kernel initialised as a generator's convolutions are."""
+    """x [N,C_in] -> [N,units], with bias; `initializer` makes the kernel's initialiser."""
 
-    def __init__(self, units):
+    def __init__(self, units, initializer=he_normal):
         super().__init__()
         self.units = units
+        self.initializer = initializer()
 
     def build(self, input_shape):
         """Makes the kernel [C_in,units] and the bias [units]."""
         self.kernel = self.add_weight(
-            name="kernel", shape=(input_shape[-1], self.units), initializer=he_normal()
+            name="kernel", shape=(input_shape[-1], self.units), initializer=self.initializer
         )
         self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
         self.built = True
