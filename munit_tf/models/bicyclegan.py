@@ -20,6 +20,7 @@ from munit_tf.models.watches import diversity_watch
 from munit_tf.networks.discriminators import PatchDiscriminator
 from munit_tf.networks.encoders import VariationalStyleEncoder
 from munit_tf.networks.generators import UNet
+from munit_tf.networks.layers import dcgan_normal
 
 # The two halves of the method, and what distinguishes their terms' names.
 _PHASES = {"encoded": "", "prior": "_prior"}
@@ -60,7 +61,10 @@ class BicycleNetworks(keras.layers.Layer):
     def __init__(self, config):
         super().__init__()
         common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
-        self.style_encoder = VariationalStyleEncoder(config.gen_dim, config.style_dim, **common)
+        # A small start, as the authors': encoded styles begin near the prior.
+        self.style_encoder = VariationalStyleEncoder(
+            config.gen_dim, config.style_dim, **common, initializer=dcgan_normal
+        )
         self.generator = UNet(config.gen_dim, config.num_downsample, **common)
 
 

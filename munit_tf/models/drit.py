@@ -28,7 +28,7 @@ from munit_tf.networks.discriminators import (
     smallest_content_size,
 )
 from munit_tf.networks.encoders import ContentEncoder, VariationalStyleEncoder
-from munit_tf.networks.layers import ResidualBlock
+from munit_tf.networks.layers import ResidualBlock, dcgan_normal
 
 # What the content discriminator is to say of a content code of each domain.
 _LABELS = {"a": 0.0, "b": 1.0}
@@ -81,7 +81,10 @@ class DomainNetworks(keras.layers.Layer):
         common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
         sizes = config.gen_dim, config.num_downsample, config.num_res_blocks - 1
         self.content_encoder = ContentEncoder(*sizes, **common)
-        self.style_encoder = VariationalStyleEncoder(config.gen_dim, config.style_dim, **common)
+        # A small start, the authors': encoded styles begin near the prior, which KL is too weak for later.
+        self.style_encoder = VariationalStyleEncoder(
+            config.gen_dim, config.style_dim, **common, initializer=dcgan_normal
+        )
         self.decoder = ConcatDecoder(*sizes, config.style_dim, **common)
 
 

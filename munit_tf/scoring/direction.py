@@ -195,7 +195,7 @@ class Direction:
 
     def _shapes(self):
         result = self._meters["shapes"].result()
-        if not self._has_style:
+        if not self._subject.encodes_style:
             return result
         count = min(self.num_inputs, len(self._subject.targets))
         errors = self._in_batches(self._guided_hue_errors, count)

@@ -22,6 +22,7 @@ class Subject:
         target: the domain that it is translated to.
         inputs: the source of the source domain's test images.
         targets: that of the target domain's.
+        encodes_style: whether the method can tell an image's style.
     """
 
     def __init__(self, model, dataset, data_options, direction):
@@ -29,6 +30,7 @@ class Subject:
         self.direction = direction
         self.source, self.target = DIRECTIONS[direction]
         self.inputs, self.targets = dataset.test[self.source], dataset.test[self.target]
+        self.encodes_style = hasattr(model, "encode_style")
         self._data_options = data_options
         self._translate, self._encode_style = _traced(model, data_options.image_size)
 
@@ -37,6 +39,8 @@ class Subject:
         model = self.model
         if metric in ("l1", "cis", "style") and not model.style_dim:
             return "the method has no style"
+        if metric == "style" and not self.encodes_style:
+            return "the method cannot encode a style"
         if metric == "reconstruction" and not hasattr(model, "decode"):
             return "the method has no decoder that reconstructs its input"
         if metric == "cycle" and len(model.directions) < 2:
@@ -58,9 +62,12 @@ class Subject:
         return self.model.decode(*self.model.encode(images, self.source), self.source).numpy()
 
     def cycle(self, images, styles=None):
-        """The source's images to the target, with these styles, and back, with their own."""
+        """The source's images to the target, with these styles, and back, with their own or the prior's."""
         back = next(name for name in self.model.directions if DIRECTIONS[name].target == self.source)
-        own = self.encode_style(images, self.source) if self.model.style_dim else None
+        if self.encodes_style:
+            own = self.encode_style(images, self.source)
+        else:
+            own = self.model.prior_style(len(images)) if self.model.style_dim else None
         return self._run(back, self.translate(images, styles), own)
 
     def styles(self, num_outputs, num_inputs, seed):

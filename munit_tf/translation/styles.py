@@ -61,8 +61,8 @@ def choose(options, model, encode_style, resize):
         Styles.
 
     Raises:
-        InputError: the method has no style, a file is not what it should be, or `--interpolate` is not
-            given two codes.
+        InputError: the method has no style or cannot encode one, a file is not what it should be, or
+            `--interpolate` is not given two codes.
     """
     if not model.style_dim:
         for name in _FLAGS:
@@ -72,6 +72,10 @@ def choose(options, model, encode_style, resize):
                 )
         return Styles(codes=None, labels=["translation"], origin=[])
     if options.style_image is not None:
+        if not hasattr(model, "encode_style"):
+            raise InputError(
+                "--style_image: this method cannot encode a style; take random ones, or --style_from"
+            )
         found = _of_images(Inputs(options.style_image, resize), encode_style)
     elif options.style_from is not None:
         found = _of_file(options.style_from, model.style_dim)

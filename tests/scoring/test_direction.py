@@ -61,6 +61,20 @@ class Painter:
         return tf.where(inside, paint, 1.0)
 
 
+class Noisy:
+    """Its styles are drawn and cannot be encoded; back from b it adds the code to the image."""
+
+    style_dim = 3
+    directions = ("a2b", "b2a")
+    result_dtype = tf.float32
+
+    def prior_style(self, count, seed=0):
+        return tf.fill([count, 3], 0.25)
+
+    def translate(self, images, direction, style=None, seed=0):
+        return images + (style[:, tf.newaxis, tf.newaxis] if direction == "b2a" else 0.0)
+
+
 @pytest.fixture(scope="module")
 def dataset():
     return registry.open_dataset(DATA)
@@ -116,6 +130,7 @@ def test_what_methods_lack(dataset):
         ("cis", simple, dataset, "a2b", "no style"),
         ("style", simple, dataset, "a2b", "no style"),
         ("cycle", simple, dataset, "a2b", "one direction"),
+        ("style", Noisy(), dataset, "a2b", "cannot encode"),
         ("reconstruction", painter, dataset, "a2b", "no decoder"),
         ("shapes", painter, photos, "a2b", "shapes only"),
         ("shapes", painter, dataset, "b2a", "a2b"),
@@ -135,6 +150,13 @@ def test_what_to_fill_is_cropped_as_the_images_are():
     insides = subject.insides(range(20))
     assert insides.shape == (20, 32, 40)
     assert content_iou(images, insides).mean() > 0.95
+
+
+def test_styles_that_cannot_be_encoded(dataset, networks):
+    """The way back is with styles of the prior, and no reference can guide."""
+    found = direction(Noisy(), dataset, networks).measure(["cycle", "shapes"])
+    assert found["cycle"]["l1"] == pytest.approx(0.25)
+    assert "hue_entropy" in found["shapes"] and "guided_hue_error" not in found["shapes"]
 
 
 def test_a_perfect_painter(dataset, networks):

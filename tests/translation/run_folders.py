@@ -19,7 +19,7 @@ def make_run(path, method="munit", step=7, seed=0):
         runs.CONFIGS,
     )
     model = runs.build_model(options)
-    model.compile()
+    model.compile(options.data.image_size)
     model.step.assign(step)
     rng = np.random.default_rng(seed)
     for name, weight in sorted(model.named_weights().items()):

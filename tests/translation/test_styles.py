@@ -15,6 +15,7 @@ class Model:
     """Draws codes that tell the count and the seed."""
 
     style_dim = 2
+    encode_style = None  # Never called: `choose` is given `encode`.
 
     def prior_style(self, count, seed):
         codes = np.arange(1, 2 * count + 1, dtype="float32").reshape(count, 2) + 100 * seed
@@ -32,9 +33,9 @@ def choose(model=None, **flags):
     return styles.choose(options, model or Model(), encode, 8)
 
 
-def refused(**flags):
+def refused(model=None, **flags):
     with pytest.raises(InputError) as caught:
-        choose(**flags)
+        choose(model, **flags)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -138,6 +139,12 @@ def test_torn_archived_and_missing_files(tmp_path):
 )
 def test_flags_that_exclude_each_other(flags, names):
     assert refused(**flags) == f"{names} exclude each other: give one of them"
+
+
+def test_a_method_that_cannot_encode_a_style(tmp_path):
+    make_images(tmp_path / "references", [(8, 8)])
+    message = refused(model=types.SimpleNamespace(style_dim=2), style_image=str(tmp_path / "references"))
+    assert message.startswith("--style_image: this method cannot encode a style")
 
 
 def test_a_method_without_style():
