@@ -61,9 +61,9 @@ class BicycleNetworks(keras.layers.Layer):
     def __init__(self, config):
         super().__init__()
         common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
-        # A small start, as the authors': encoded styles begin near the prior.
+        # Encoded styles begin near the prior, as the authors' do.
         self.style_encoder = VariationalStyleEncoder(
-            config.gen_dim, config.style_dim, **common, initializer=dcgan_normal
+            config.gen_dim, config.style_dim, **common, head_initializer=dcgan_normal
         )
         self.generator = UNet(config.gen_dim, config.num_downsample, **common)
 
