@@ -23,6 +23,7 @@ def replacing(path):
             yield file
         os.replace(temporary, path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()  # It is there still where something went wrong, Ctrl-C included.

@@ -1,0 +1,31 @@
+"""Files are there whole or not at all."""
+
+import os
+
+import pytest
+
+from munit_tf.config import InputError
+from munit_tf.whole_files import replacing
+
+
+def test_a_whole_file_takes_the_others_place(tmp_path):
+    (tmp_path / "x").write_bytes(b"old")
+    with replacing(tmp_path / "x") as file:
+        file.write(b"new")
+        assert (tmp_path / "x").read_bytes() == b"old"
+    assert (tmp_path / "x").read_bytes() == b"new" and os.listdir(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize("error, raised", [(OSError("full"), InputError), (KeyboardInterrupt(), None)])
+def test_a_half_written_one_leaves_nothing(tmp_path, error, raised):
+    (tmp_path / "x").write_bytes(b"old")
+    with pytest.raises(raised or type(error)), replacing(tmp_path / "x") as file:
+        file.write(b"ha")
+        raise error
+    assert (tmp_path / "x").read_bytes() == b"old" and os.listdir(tmp_path) == ["x"]
+
+
+def test_no_folder(tmp_path):
+    message = "none/x cannot be written: No such file"
+    with pytest.raises(InputError, match=message), replacing(tmp_path / "none" / "x"):
+        pass
