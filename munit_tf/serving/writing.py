@@ -7,6 +7,7 @@ import shutil
 import sys
 
 import numpy as np
+import tensorflow as tf
 
 from munit_tf.config import InputError
 from munit_tf.serving import checks, saved_model, tflite
@@ -44,6 +45,8 @@ def export(model, folder, *, formats, quantize, max_pixels, image_size):
         raise InputError(
             f"--max_pixels={max_pixels}: must be at least {least}, which images of warm-up and checks have"
         )
+    if set(str(folder)) & set("[]*?"):
+        raise InputError(f"--output={folder}: TensorFlow takes [ ] * ? in a path for patterns")
     folder = pathlib.Path(folder)
     unfinished = folder / ".unfinished"
     try:
@@ -72,7 +75,11 @@ def _next_version(folder):
 
 
 def _write_saved_model(model, path, max_pixels, image_size):
-    saved_model.write(saved_model.Servable(model, max_pixels), path, image_size)
+    servable = saved_model.Servable(model, max_pixels)
+    try:
+        saved_model.write(servable, path, image_size)
+    except tf.errors.OpError as error:  # TensorFlow's own kind, for a full disk and the like.
+        raise OSError(" ".join(error.message.split())) from error
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     differences = checks.saved_model_differences(path, model)
     return [_checked(path, name, size, each, "saved_model") for name, each in differences.items()]

@@ -93,6 +93,18 @@ def test_a_difference_above_its_bound_is_an_error_and_leaves_nothing(model, expo
         weight.assign(before)
 
 
+def test_a_full_disk(run, tmp_path):
+    """Files above 10 kB cannot be written, which TensorFlow reports in a way of its own."""
+    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)); "
+    code = limit + "from munit_tf import export; sys.exit(export.main(sys.argv[1:]))"
+    flags = [f"--run={run}", f"--output={tmp_path / 'out'}", "--format=saved_model"]
+    process = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True)
+    assert process.returncode == 2, process.stderr
+    assert process.stderr.startswith(f"munit_tf.export: --output={tmp_path / 'out'} cannot be written: ")
+    assert process.stderr.count("\n") == 1
+    assert everything(tmp_path / "out") == []
+
+
 def test_a_difference_that_is_no_number_is_above_every_bound():
     for difference in (checks.Difference(float("nan"), 0.0), checks.Difference(0.0, float("nan"))):
         with pytest.raises(InputError, match="Nothing was written"):
@@ -118,6 +130,9 @@ def test_bad_input_is_one_line(run, tmp_path, capsys):
     ):
         assert message in refused(capsys, f"--run={run}", output, flag)
     assert not (tmp_path / "out").exists()
+    pattern = f"--output={tmp_path / 'out[1]'}"
+    assert "takes [ ] * ? in a path for patterns" in refused(capsys, f"--run={run}", pattern)
+    assert not (tmp_path / "out[1]").exists()
     (tmp_path / "file").write_text("mine")
     for place in ("file", "file/out"):
         line = refused(capsys, f"--run={run}", f"--output={tmp_path}/{place}")
