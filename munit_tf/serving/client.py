@@ -166,13 +166,13 @@ class RestClient(Client):
         version = "" if self._version is None else f"/versions/{self._version}"
         url = f"{self._address}/v1/models/{urllib.parse.quote(self.model, safe='')}{version}{verb}"
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
         try:
+            request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
             with urllib.request.urlopen(request, timeout=self._timeout) as reply:
                 text = reply.read()
         except urllib.error.HTTPError as error:
             raise self._error(_CODES.get(error.code), f"HTTP {error.code}: {_message(error)}") from error
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: of a bad address.
             reason = getattr(error, "reason", error)
             late = isinstance(reason, socket.timeout)
             raise self._error("DEADLINE_EXCEEDED" if late else "UNAVAILABLE", str(reason)) from error

@@ -27,6 +27,12 @@ def test_a_refused_connection(flag, photos, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("address", ["http://[::1", "http://localhost:port"])
+def test_an_address_that_is_none(address, photos, tmp_path, capsys):
+    flags = [f"--input={photos}", "--direction=a2b", f"--output={tmp_path}/out"]
+    assert f"{address} is not available" in refused(capsys, f"--rest={address}", *flags)
+
+
 def test_the_port_of_the_other_protocol(server, photos, tmp_path, capsys):
     flags = [f"--input={photos}", "--direction=a2b", f"--output={tmp_path}/out"]
     grpc_port, rest_port = server.grpc, server.rest.removeprefix("http://")
