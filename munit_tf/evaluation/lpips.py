@@ -12,6 +12,7 @@ _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
 _EPSILON = 1e-10
 VERSIONS = ("0.0", "0.1")
+SMALLEST_SIZE = 31  # In pixels, of height and width: AlexNet's pools need it.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +76,8 @@ class LPIPS:
         Raises:
             InputError: images too small for the network's pools.
         """
-        if min(x.shape[1:3]) < 31:
-            raise InputError(f"LPIPS needs images of 31 pixels or more; these are {x.shape[1]}x{x.shape[2]}")
+        if problem := size_problem(*x.shape[1:3]):
+            raise InputError(problem)
         return self._distance(x, y).numpy()
 
     def _of_tensors(self, x, y):
@@ -86,6 +87,13 @@ class LPIPS:
         if self._version == "0.1":
             images = (images - tf.constant(_SHIFT, images.dtype)) / tf.constant(_SCALE, images.dtype)
         return self._taps(images)
+
+
+def size_problem(height, width):
+    """Why LPIPS cannot look at images of this size, in pixels, in one line, or None."""
+    if min(height, width) < SMALLEST_SIZE:
+        return f"LPIPS needs images of {SMALLEST_SIZE} pixels or more; these are {height}x{width}"
+    return None
 
 
 def lpips_distance(features_x, features_y, linear):

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from munit_tf.data import pipeline
+from munit_tf.evaluation import lpips
 from munit_tf.models.translator import DIRECTIONS
 
 
@@ -37,6 +38,8 @@ class Subject:
     def lack(self, metric):
         """Why the method, the data or the direction does not have a metric, in one line, or None."""
         model = self.model
+        if metric == "lpips":
+            return lpips.size_problem(*self._data_options.image_size)
         if metric in ("l1", "cis", "style") and not model.style_dim:
             return "the method has no style"
         if metric == "style" and not self.encodes_style:

@@ -136,6 +136,8 @@ def test_what_methods_lack(dataset):
         ("shapes", painter, dataset, "b2a", "a2b"),
     ):
         assert reason in Subject(model, data, DATA, name).lack(metric)
+    small = Subject(simple, dataset, DataConfig(dataset="shapes", resize=30, image_size=(30, 40)), "a2b")
+    assert "31 pixels or more; these are 30x40" in small.lack("lpips")
     for metric in ("l1", "cis", "style", "cycle", "shapes", "fid", "lpips"):
         assert Subject(painter, dataset, DATA, "a2b").lack(metric) is None
     for metric in ("lpips", "fid", "kid", "is", "accuracy", "shapes"):
