@@ -51,9 +51,13 @@ def main(argv):
 
 
 def _export(config):
+    import tensorflow as tf
+
     from munit_tf import runs
     from munit_tf.serving import writing
 
+    # Where TFLite's files are checked: a GPU's TF32 would differ from them, and nothing is gained by one.
+    tf.config.set_visible_devices([], "GPU")
     # In float32, whatever it was trained in: its weights are, and CPUs and TFLite want it.
     model = runs.load(config.run, precision="float32")
     rows = writing.export(
