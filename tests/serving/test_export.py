@@ -100,8 +100,9 @@ def test_a_full_disk(run, tmp_path):
     flags = [f"--run={run}", f"--output={tmp_path / 'out'}", "--format=saved_model"]
     process = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True)
     assert process.returncode == 2, process.stderr
-    assert process.stderr.startswith(f"munit_tf.export: --output={tmp_path / 'out'} cannot be written: ")
-    assert process.stderr.count("\n") == 1
+    line = process.stderr.splitlines()[-1]  # TensorFlow's greetings may stand before it.
+    assert line.startswith(f"munit_tf.export: --output={tmp_path / 'out'} cannot be written: ")
+    assert "Traceback" not in process.stderr
     assert everything(tmp_path / "out") == []
 
 
