@@ -45,7 +45,7 @@ class ClientConfig(Config):
         "instead: the styles in a .npy file [number, style_dim], such as OUT/STEM_styles.npy",
         path=True,
     )
-    seed: int = option(0, "of random styles; munit_tf.translate draws the same", minimum=0, maximum=2**31 - 1)
+    seed: int = option(0, "of random styles; munit_tf.translate draws the same", minimum=0, maximum=2**32 - 1)
     resize: Optional[int] = option(
         None, "shorter side to send, in pixels (default: images are sent in their own size)", minimum=1
     )
