@@ -103,7 +103,7 @@ class DataConfig(Config):
     )
     train_b: Optional[str] = option(None, "the same for domain b", path=True)
     test_a: Optional[str] = option(
-        None, "the same for sample grids (default: training images) and evaluation", path=True
+        None, "test images of a: for sample grids (default: training images) and evaluation", path=True
     )
     test_b: Optional[str] = option(None, "the same for domain b", path=True)
     paired: bool = option(False, "pair images of a and b by file name, for supervised methods")
