@@ -28,7 +28,14 @@ The files: https://download.pytorch.org/models/alexnet-owt-7be5be79.pth and vgg1
 pip install --no-deps lpips==0.1.4."""
 
 # The names of torchvision's files carry the first digits of their SHA-256.
-KNOWN_SHA256 = {"alexnet": ("7be5be79", "4df8aa71"), "vgg16": ("397923af",)}
+KNOWN_SHA256 = {
+    "alexnet": ("7be5be79", "4df8aa71"),
+    "vgg16": ("397923af",),
+    "v0.0/alex.pth": ("18720f55",),
+    "v0.0/vgg.pth": ("b9e42362",),
+    "v0.1/alex.pth": ("df73285e",),
+    "v0.1/vgg.pth": ("a78928a0",),
+}
 LAYERS = {
     "alexnet": (0, 3, 6, 8, 10),
     "vgg16": (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
@@ -76,12 +83,7 @@ def _network(network, path):
     """{"0/kernel": [k,k,C_in,C_out], "0/bias": [C_out], ..., "source"} from torchvision's file."""
     from munit_tf.networks import pretrained
 
-    digest = _sha256(path)
-    if not digest.startswith(KNOWN_SHA256[network]):
-        raise InputError(
-            f"{path} is not torchvision's {network}: its SHA-256 begins with {digest[:8]}, not "
-            f"{' or '.join(KNOWN_SHA256[network])}; fetch it again"
-        )
+    digest = _known_sha256(path, network, f"torchvision's {network}")
     state, arrays = _load(path), {}
     for i, layer in enumerate(LAYERS[network]):
         try:
@@ -107,7 +109,8 @@ def _linear(folder):
             path = folder / f"v{version}" / f"{short}.pth"
             if not path.is_file():
                 raise InputError(f"{folder} is not the lpips package's: it has no v{version}/{short}.pth")
-            source[f"v{version}/{short}.pth"] = _sha256(path)
+            name = f"v{version}/{short}.pth"
+            source[name] = _known_sha256(path, name, f"the lpips package's {name}")
             state = _load(path)
             for i in range(5):
                 key = f"lin{i}.model.1.weight"
@@ -115,6 +118,17 @@ def _linear(folder):
                     raise InputError(f"{path} does not hold LPIPS' linear weights: it has no {key}")
                 arrays[f"{network}/{version}/{i}"] = state[key].reshape(-1)
     return {**arrays, "source": json.dumps(source)}
+
+
+def _known_sha256(path, name, what):
+    """The SHA-256 of a file, in hexadecimal, if it is the one that is known by this name."""
+    digest, known = _sha256(path), KNOWN_SHA256[name]
+    if not digest.startswith(known):
+        raise InputError(
+            f"{path} is not {what}: its SHA-256 begins with {digest[:8]}, not {' or '.join(known)}; fetch it "
+            "again"
+        )
+    return digest
 
 
 def _load(path):

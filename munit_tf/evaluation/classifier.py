@@ -123,7 +123,7 @@ def save(folder, model, description):
         InputError: the folder exists or cannot be written.
     """
     folder = pathlib.Path(folder)
-    building = folder.with_name(folder.name + ".tmp")
+    building = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     check_free(folder)
     try:
         shutil.rmtree(building, ignore_errors=True)

@@ -70,14 +70,15 @@ def _evaluate_one(config, networks):
     names = model.directions if config.direction == "both" else (config.direction,)
     subjects = [Subject(model, dataset, data_options, name) for name in names]
     wanted, not_computed = _wanted(config.metrics, subjects)
-    directions = {}
+    directions, failed = {}, {}
     for subject in subjects:
         reference = getattr(dataset, config.fid_reference)[subject.target]
         direction = Direction(subject, reference, networks, config)
         metrics = direction.measure([metric for metric in wanted if not subject.lack(metric)])
         directions[subject.direction] = {"inputs": direction.num_inputs, "metrics": metrics}
         for metric, reason in direction.not_computed.items():
-            not_computed.setdefault(metric, reason)
+            failed.setdefault(metric, {})[subject.direction] = reason
+    not_computed.update({metric: _in_words(reasons, len(subjects)) for metric, reasons in failed.items()})
     result = {
         **head,
         "weights": dict(networks.provenance),
@@ -92,6 +93,13 @@ def _evaluate_one(config, networks):
     result = _for_json(result)
     _write(folder.path / FILE, result)
     return result
+
+
+def _in_words(reasons, num_directions):
+    """{direction: why} in one line; without the directions where it is the same for all."""
+    if len(reasons) == num_directions and len(set(reasons.values())) == 1:
+        return next(iter(reasons.values()))
+    return "; ".join(f"{direction}: {reason}" for direction, reason in reasons.items())
 
 
 def _wanted(asked, subjects):

@@ -1,6 +1,7 @@
 """An export, whole and checked or not at all."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -48,25 +49,39 @@ def export(model, folder, *, formats, quantize, max_pixels, image_size):
     if set(str(folder)) & set("[]*?"):
         raise InputError(f"--output={folder}: TensorFlow takes [ ] * ? in a path for patterns")
     folder = pathlib.Path(folder)
-    unfinished = folder / ".unfinished"
-    try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"--output={folder} cannot be written: {error.strerror}") from error
-    try:
-        rows = []
+    rows = []
+    with _unfinished(folder) as unfinished:
         if "saved_model" in formats:
             rows += _write_saved_model(model, unfinished / _next_version(folder), max_pixels, image_size)
         if "tflite" in formats:
             rows += _write_tflite(model, unfinished, quantize)
         for path in sorted({row[0] for row in rows}):
             os.replace(path, folder / path.name)
+    return [(folder / path.name, *rest) for path, *rest in rows]
+
+
+@contextlib.contextmanager
+def _unfinished(folder):
+    """An empty folder inside `folder` for one export at a time; it is gone afterwards."""
+    unfinished, descriptor = folder / ".unfinished", None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # It ends with this process.
+        except BlockingIOError:
+            raise InputError(f"--output={folder}: another export is writing to it") from None
+        try:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            yield unfinished
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
         raise InputError(f"--output={folder} cannot be written: {error.strerror or error}") from error
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return [(folder / path.name, *rest) for path, *rest in rows]
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _next_version(folder):

@@ -137,5 +137,18 @@ def test_bad_input_is_one_line(run, tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
     for place in ("file", "file/out"):
         line = refused(capsys, f"--run={run}", f"--output={tmp_path}/{place}")
-        assert f"--output={tmp_path}/{place} cannot be written: Not a directory" in line
+        assert f"--output={tmp_path}/{place} cannot be written: " in line
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_one_export_to_a_folder_at_a_time(tmp_path):
+    with writing._unfinished(tmp_path):
+        with (
+            pytest.raises(InputError, match="another export is writing to it"),
+            writing._unfinished(tmp_path),
+        ):
+            pass
+        assert (tmp_path / ".unfinished").is_dir()
+    with writing._unfinished(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []

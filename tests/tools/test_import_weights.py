@@ -41,8 +41,19 @@ def published(tmp_path_factory):
     return folder
 
 
-def test_imported_weights_give_the_packages_distances(published, tmp_path, monkeypatch):
-    digest = hashlib.sha256((published / "alexnet.pth").read_bytes()).hexdigest()
+def digest_of(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def linear_is_known(published, monkeypatch):
+    for path in (published / "lpips" / "weights").glob("*/*.pth"):
+        name = f"{path.parent.name}/{path.name}"
+        monkeypatch.setitem(import_weights.KNOWN_SHA256, name, (digest_of(path)[:8],))
+
+
+def test_imported_weights_give_the_packages_distances(published, linear_is_known, tmp_path, monkeypatch):
+    digest = digest_of(published / "alexnet.pth")
     monkeypatch.setitem(import_weights.KNOWN_SHA256, "alexnet", (digest[:8],))
     import_weights.import_weights(
         import_weights.ImportConfig(
@@ -67,6 +78,10 @@ def test_another_file_than_torchvisions_is_refused(published, tmp_path):
     with pytest.raises(InputError, match="is not torchvision's alexnet: its SHA-256 begins with"):
         import_weights.import_weights(
             import_weights.ImportConfig(alexnet=str(published / "alexnet.pth"), output=str(tmp_path / "out"))
+        )
+    with pytest.raises(InputError, match="is not the lpips package's v0.0/alex.pth: its SHA-256 begins with"):
+        import_weights.import_weights(
+            import_weights.ImportConfig(lpips=str(published / "lpips"), output=str(tmp_path / "out"))
         )
     assert not (tmp_path / "out").exists()
 
