@@ -20,7 +20,6 @@ from munit_tf.models.watches import diversity_watch
 from munit_tf.networks.discriminators import PatchDiscriminator
 from munit_tf.networks.encoders import VariationalStyleEncoder
 from munit_tf.networks.generators import UNet
-from munit_tf.networks.layers import dcgan_normal
 
 # The two halves of the method, and what distinguishes their terms' names.
 _PHASES = {"encoded": "", "prior": "_prior"}
@@ -61,10 +60,7 @@ class BicycleNetworks(keras.layers.Layer):
     def __init__(self, config):
         super().__init__()
         common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
-        # Encoded styles begin near the prior, as the authors' do.
-        self.style_encoder = VariationalStyleEncoder(
-            config.gen_dim, config.style_dim, **common, head_initializer=dcgan_normal
-        )
+        self.style_encoder = VariationalStyleEncoder(config.gen_dim, config.style_dim, **common)
         self.generator = UNet(config.gen_dim, config.num_downsample, **common)
 
 

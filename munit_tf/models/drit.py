@@ -81,9 +81,9 @@ class DomainNetworks(keras.layers.Layer):
         common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
         sizes = config.gen_dim, config.num_downsample, config.num_res_blocks - 1
         self.content_encoder = ContentEncoder(*sizes, **common)
-        # Encoded styles begin near the prior, as the authors' do; KL alone is too weak to take them there.
+        # The authors' start: encoded styles begin at the prior. KL alone is too weak to take them there.
         self.style_encoder = VariationalStyleEncoder(
-            config.gen_dim, config.style_dim, **common, head_initializer=dcgan_normal
+            config.gen_dim, config.style_dim, **common, initializer=dcgan_normal
         )
         self.decoder = ConcatDecoder(*sizes, config.style_dim, **common)
 

@@ -60,16 +60,16 @@ class StyleEncoder(keras.layers.Layer):
 
     No normalisation: instance norm would remove the statistics that are the style. Four stride-2
     convolutions, however often the content encoder downsamples; then a global average pool.
-    `head_initializer` makes the initialiser of what follows.
+    `initializer` is as for `Conv`.
     """
 
-    def __init__(self, dim, style_dim, activation, padding_mode, head_initializer=he_normal):
+    def __init__(self, dim, style_dim, activation, padding_mode, initializer=he_normal):
         super().__init__()
-        common = dict(norm="none", activation=activation, padding_mode=padding_mode)
+        common = dict(norm="none", activation=activation, padding_mode=padding_mode, initializer=initializer)
         self.convs = [ConvBlock(dim, 7, 1, 3, **common)]
         for i in range(_STYLE_DOWNSAMPLINGS):
             self.convs.append(ConvBlock(dim * min(2 ** (i + 1), 4), 4, 2, 1, **common))
-        self.head = Dense(style_dim, head_initializer)
+        self.head = Dense(style_dim, initializer)
 
     def call(self, images):
         """images [N,H,W,3] -> style code [N, style_dim]."""
@@ -86,9 +86,9 @@ class StyleEncoder(keras.layers.Layer):
 class VariationalStyleEncoder(StyleEncoder):
     """Image -> a distribution of style codes: MUNIT's style encoder with a second head (MISO, assumed)."""
 
-    def __init__(self, dim, style_dim, activation, padding_mode, head_initializer=he_normal):
-        super().__init__(dim, style_dim, activation, padding_mode, head_initializer)
-        self.log_variance_head = Dense(style_dim, head_initializer)
+    def __init__(self, dim, style_dim, activation, padding_mode, initializer=he_normal):
+        super().__init__(dim, style_dim, activation, padding_mode, initializer)
+        self.log_variance_head = Dense(style_dim, initializer)
 
     def call(self, images):
         """images [N,H,W,3] -> (mean, log variance), each [N, style_dim]."""
