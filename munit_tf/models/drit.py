@@ -147,7 +147,8 @@ class DRIT(StochasticStyle, ContentTranslator):
         """The weight of a loss term in `loss_d` or `loss_g`."""
         if term.startswith("adv"):
             return self.config.content_gan_weight if term.endswith("_content") else self.config.gan_weight
-        return getattr(self.config, f"{ {'cycle_x': 'cycle'}.get(term, term) }_weight")
+        name = {"cycle_x": "cycle"}.get(term, term)
+        return getattr(self.config, f"{name}_weight")
 
     def encode_content(self, images, domain):
         """The content code [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""

@@ -150,12 +150,12 @@ class MISO(StochasticStyle, Translator):
     def weight_of_term(self, term):
         """The weight of a loss term in `loss_d` or `loss_g`."""
         config = self.config
-        if (term == "info_encoded" and not config.info_encoded) or (
-            term == "cycle_x_prior" and not config.cycle_prior
-        ):
+        switches = {"info_encoded": config.info_encoded, "cycle_x_prior": config.cycle_prior}
+        if not switches.get(term, True):
             return 0
-        name = term.split("_")[0]
-        return getattr(config, f"{ {'adv': 'gan', 'recon': 'recon_x'}.get(name, name) }_weight")
+        kind = term.split("_")[0]
+        name = {"adv": "gan", "recon": "recon_x"}.get(kind, kind)
+        return getattr(config, f"{name}_weight")
 
     def translate(self, images, direction, style=None, seed=0):
         """See Translator.translate."""
