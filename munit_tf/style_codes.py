@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from munit_tf.config import InputError
 
+DEFAULT_COUNT = 10  # Styles for each image, where a command is not told.
+
 
 def sample_prior(count, style_dim, seed, dtype=tf.float32):
     """Codes [count, style_dim] from the prior N(0, I), the same for the same seed."""

@@ -32,7 +32,7 @@ class Servable(tf.Module):
     def __init__(self, model, max_pixels):
         super().__init__()
         functions = {
-            name: (_guarded(function, model, max_pixels), _tensor_specs(shapes))
+            name: (_guarded(function, model, max_pixels), tensor_specs(shapes))
             for name, (function, shapes) in model.signatures().items()
         }
         for direction in model.directions:
@@ -65,7 +65,8 @@ def write(servable, path, image_size):
             file.write(_warm_up_request(name, concrete, image_size).SerializeToString())
 
 
-def _tensor_specs(shapes):
+def tensor_specs(shapes):
+    """{input: tf.TensorSpec} of {input: shape}, as `Translator.signatures` has them."""
     return {name: tf.TensorSpec(shape, tf.float32, name=name) for name, shape in shapes.items()}
 
 

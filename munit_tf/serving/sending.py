@@ -13,8 +13,6 @@ from munit_tf.data import pipeline
 from munit_tf.serving.saved_model import BYTES_SIGNATURES
 from munit_tf.whole_files import replacing
 
-DEFAULT_NUM_STYLES = 10
-
 
 def translate_files(client, files, direction, output, *, num_styles, seed, style_from=None, resize=None):
     """Has a server translate image files, and writes `STEM_0.png`, ... and `STEM_styles.npy` for each.
@@ -111,4 +109,4 @@ def _codes(inputs, num_styles, seed, style_from):
     style_dim = inputs["style"][-1]
     if style_from is not None:
         return style_codes.read(style_from, style_dim)
-    return style_codes.sample_prior(num_styles or DEFAULT_NUM_STYLES, style_dim, seed).numpy()
+    return style_codes.sample_prior(num_styles or style_codes.DEFAULT_COUNT, style_dim, seed).numpy()

@@ -4,6 +4,8 @@ import tempfile
 
 import tensorflow as tf
 
+from munit_tf.serving.saved_model import tensor_specs
+
 
 def convert(model, name, quantize):
     """One of a model's signatures as a TFLite file of built-in operators, for any number and size of images.
@@ -17,7 +19,7 @@ def convert(model, name, quantize):
         bytes, the file.
     """
     function, shapes = model.signatures()[name]
-    specs = {key: tf.TensorSpec(shape, tf.float32, name=key) for key, shape in shapes.items()}
+    specs = tensor_specs(shapes)
     module = tf.Module()
     module.concrete = tf.function(lambda **inputs: function(**inputs)).get_concrete_function(**specs)
     module.weights = list(module.concrete.graph.variables)

@@ -14,7 +14,6 @@ from munit_tf.translation.inputs import Inputs
 from munit_tf.translation.interpolation import slerp
 
 _FLAGS = ("num_styles", "style_image", "style_from", "interpolate")
-_DEFAULT_COUNT = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +80,7 @@ def choose(options, model, encode_style, resize):
         found = _of_file(options.style_from, model.style_dim)
     else:
         found = _random(
-            2 if options.interpolate else options.num_styles or _DEFAULT_COUNT, model, options.seed
+            2 if options.interpolate else options.num_styles or style_codes.DEFAULT_COUNT, model, options.seed
         )
     return _interpolated(found, options.interpolate) if options.interpolate else found
 
