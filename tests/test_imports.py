@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "training": {"runs", "models", "data", "config", "pictures"},
     "translation": {"runs", "models", "data", "config", "pictures", "padding", "style_codes", "whole_files"},
     "evaluation": {"networks", "config"},
-    "scoring": {"evaluation", "networks", "runs", "models", "data", "config", "whole_files"},
+    "scoring": {"evaluation", "networks", "runs", "models", "data", "config", "pictures", "whole_files"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,0 +1,269 @@
+"""Trains all methods on `shapes` under one budget and compares them, as the papers' tables do."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from typing import Any, Optional
+
+# Before TensorFlow is imported: of its own messages only fatal ones.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import train_classifier
+
+from munit_tf.command_line import run_command
+from munit_tf.config import Config, DataConfig, InputError, Options, TrainConfig, option
+from munit_tf.runs import CONFIGS
+from munit_tf.scoring import runs as scoring_runs
+from munit_tf.scoring.comparison import picture, table
+from munit_tf.scoring.options import EvaluateConfig
+from munit_tf.training import devices
+from munit_tf.whole_files import replacing
+
+USAGE = """\
+Trains methods on the embedded shapes, each with every seed and under one budget, and evaluates them; writes
+comparison.json, comparison.md and comparison.png.
+
+  python tools/compare_methods.py --output=runs/comparison
+  python tools/compare_methods.py --output=runs/comparison --methods=munit,cyclegan --seeds=0 --steps=400
+
+What is done is kept: the same command goes on where it was stopped, and seeds and methods may be added."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Entrant:
+    """A method, or a variant of one.
+
+    Attributes:
+        label: its name in the table.
+        method: `--method`.
+        options: of the method, where they are neither its defaults nor the common ones.
+    """
+
+    label: str
+    method: str
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+ENTRANTS = {
+    "munit": Entrant("MUNIT", "munit"),
+    "munit_no_recon_x": Entrant("MUNIT without recon_x", "munit", dict(recon_x_weight=0.0)),
+    "munit_no_recon_c": Entrant("MUNIT without recon_c", "munit", dict(recon_c_weight=0.0)),
+    "munit_no_recon_s": Entrant("MUNIT without recon_s", "munit", dict(recon_s_weight=0.0)),
+    "miso": Entrant("MISO", "miso"),
+    "miso_sr": Entrant("MISO, recon_x for MILO (SR)", "miso", dict(info_weight=0.0, recon_x_weight=10.0)),
+    "drit": Entrant("DRIT", "drit", dict(num_content_dis_layers=2)),
+    "unit": Entrant("UNIT", "unit"),
+    "cyclegan": Entrant("CycleGAN", "cyclegan"),
+    "cyclegan_noise": Entrant("CycleGAN with noise", "cyclegan", dict(noise_dim=2)),
+    "bicyclegan": Entrant("BicycleGAN (from pairs)", "bicyclegan"),
+}
+
+# Each method has those of them that it knows; all else is its paper's.
+COMMON = dict(
+    gen_dim=16,
+    dis_dim=32,
+    mlp_dim=64,
+    num_res_blocks=2,
+    num_scales=1,
+    style_dim=2,
+    cycle_weight=10.0,
+    learning_rate=3e-4,
+    learning_rate_constant_steps=0,
+    learning_rate_decay_steps=0,
+)
+# As many residual blocks as the others' encoder and decoder have together.
+_RESNET_BLOCKS = 2 * COMMON["num_res_blocks"]
+
+
+@dataclasses.dataclass(frozen=True)
+class CompareConfig(Config):
+    """Comparison."""
+
+    output: Optional[str] = option(None, "folder for the runs and the results", path=True, required=True)
+    methods: tuple[str, ...] = option(tuple(ENTRANTS), "which, with commas between", choices=tuple(ENTRANTS))
+    seeds: tuple[str, ...] = option(("0", "1", "2"), "of the trainings, with commas between")
+    steps: int = option(1000, "of each training", minimum=1)
+    batch_size: int = option(4, "images of each domain in one step", minimum=1)
+    size: int = option(32, "side of the images, in pixels: a power of two", minimum=32)
+    jobs: int = option(1, "trainings at once, each with its share of the CPU's cores", minimum=1)
+
+    def __post_init__(self):  # noqa: D105
+        super().__post_init__()
+        for seed in self.seeds:
+            if not seed.isdecimal():
+                raise InputError(f"--seeds={','.join(self.seeds)}: {seed!r} is not a whole number")
+        if self.size & (self.size - 1):
+            raise InputError(f"--size={self.size}: must be a power of two")
+
+    def budget(self):
+        """What must be the same for results to stand in one table."""
+        return dict(steps=self.steps, batch_size=self.batch_size, size=self.size)
+
+
+def options_of(entrant, config, seed):
+    """The munit_tf.config.Options of one training, all but `output`."""
+    config_class = CONFIGS[entrant.method]
+    own = dict(COMMON, learning_rate_half_life_steps=max(1, config.steps * 2 // 5))
+    if entrant.method == "cyclegan":
+        own.update(num_res_blocks=_RESNET_BLOCKS)
+    if entrant.method == "bicyclegan":
+        own.update(num_downsample=config.size.bit_length() - 1)  # Its U-Net goes down to one pixel.
+    own.update(entrant.options)
+    known = {field.name for field in dataclasses.fields(config_class)}
+    return Options(
+        data=DataConfig(
+            dataset="shapes",
+            paired=entrant.method == "bicyclegan",
+            resize=config.size,
+            image_size=(config.size, config.size),
+        ),
+        train=TrainConfig(
+            method=entrant.method,
+            steps=config.steps,
+            batch_size=config.batch_size,
+            seed=seed,
+            sample_every=config.steps,
+            checkpoint_every=min(config.steps, 5000),
+        ),
+        model=config_class(**{name: value for name, value in own.items() if name in known}),
+    )
+
+
+class Comparison:
+    """The folder of a comparison: what of it is done, and how to go on.
+
+    Args:
+        config: CompareConfig.
+
+    Attributes:
+        results: {entrant: {seed, as a str: {"seconds", "cpu_seconds", "metrics"}}}.
+
+    Raises:
+        InputError: the folder holds a comparison under another budget.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        self.folder = pathlib.Path(config.output)
+        self._file = self.folder / "comparison.json"
+        self._classifier = self.folder / "classifier"
+        self.results = {}
+        if self._file.exists():
+            kept = json.loads(self._file.read_text())
+            if kept["budget"] != config.budget():
+                flags = " ".join(f"--{name}={value}" for name, value in kept["budget"].items())
+                raise InputError(
+                    f"{self.folder} holds a comparison under another budget: go on with {flags}, or choose "
+                    "another --output"
+                )
+            self.results = kept["results"]
+
+    def run(self):
+        """Trains and evaluates what is not done yet.
+
+        Raises:
+            InputError: a training or an evaluation failed; what was done before is kept.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self._classifier.exists():
+            self._train_classifier()
+        wanted = [(name, seed) for seed in self._config.seeds for name in self._config.methods]
+        wanted = [(name, seed) for name, seed in wanted if seed not in self.results.get(name, {})]
+        with concurrent.futures.ThreadPoolExecutor(self._config.jobs) as pool:
+            futures = {pool.submit(self._train, *each): each for each in wanted}
+            try:
+                for done, future in enumerate(concurrent.futures.as_completed(futures), 1):
+                    name, seed = futures[future]
+                    spent = future.result()
+                    metrics = self._evaluate(self.run_folder(name, seed))
+                    self.results.setdefault(name, {})[seed] = dict(spent, metrics=metrics)
+                    self._save()
+                    minutes = f"{spent['seconds'] / 60:.1f} minutes, {spent['cpu_seconds'] / 60:.1f} of CPU"
+                    print(f"{done}/{len(wanted)} {name}, seed {seed}: {minutes}", flush=True)
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def run_folder(self, name, seed):
+        """Where the run of an entrant lies."""
+        return self.folder / f"{name}-{seed}"
+
+    def _train_classifier(self):
+        # It tells outlines from fillings without a mistake after its first epoch.
+        train_classifier.train(
+            train_classifier.ClassifierConfig(
+                dataset="shapes",
+                output=str(self._classifier),
+                backbone="small",
+                image_size=self._config.size,
+                epochs=2,
+            )
+        )
+
+    def _train(self, name, seed):
+        """In a process of its own, with its output in a file; the time that it took, in all its pieces."""
+        run, log = self.run_folder(name, seed), self.folder / f"{name}-{seed}.log"
+        flagfile, times = self.folder / f"{name}-{seed}.flags", self.folder / f"{name}-{seed}.json"
+        with replacing(flagfile) as file:
+            file.write(options_of(ENTRANTS[name], self._config, int(seed)).to_flagfile().encode())
+        command = [sys.executable, "-m", "munit_tf.train", f"--flagfile={flagfile}", f"--output={run}"]
+        threads = max(1, (os.cpu_count() or 1) // self._config.jobs)
+        environment = dict(os.environ, TF_NUM_INTRAOP_THREADS=str(threads))
+        start = time.monotonic()
+        with open(log, "ab") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+            _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        spent = json.loads(times.read_text()) if times.exists() else dict(seconds=0, cpu_seconds=0)
+        spent["seconds"] += time.monotonic() - start
+        spent["cpu_seconds"] += usage.ru_utime + usage.ru_stime
+        with replacing(times) as file:
+            file.write(json.dumps(spent).encode())
+        if process.returncode:
+            raise InputError(f"the training of {run.name} ended with status {process.returncode}: see {log}")
+        return spent
+
+    def _evaluate(self, run):
+        """What `evaluation.json` holds for outlines to fillings."""
+        config = EvaluateConfig(
+            run=str(run),
+            metrics=("shapes", "accuracy", "fid", "l1", "reconstruction"),
+            direction="a2b",
+            classifier=str(self._classifier),
+        )
+        evaluation = scoring_runs.evaluate(config)[run.name]
+        metrics = evaluation["directions"]["a2b"]["metrics"]
+        for needed in ("shapes", "accuracy", "fid"):  # The others are not every method's.
+            if needed not in metrics:
+                raise InputError(f"{run}: no {needed}: {evaluation['not_computed'][needed]}")
+        return metrics
+
+    def _save(self):
+        with replacing(self._file) as file:
+            content = dict(budget=self._config.budget(), common=COMMON, results=self.results)
+            file.write((json.dumps(content, indent=2) + "\n").encode())
+
+
+def compare(config):
+    """Runs the comparison and writes its table and picture."""
+    devices.set_up()
+    comparison = Comparison(config)
+    comparison.run()
+    labels = {name: entrant.label for name, entrant in ENTRANTS.items() if name in comparison.results}
+    folders = {name: comparison.run_folder(name, next(iter(comparison.results[name]))) for name in labels}
+    text = table(comparison.results, labels)
+    with replacing(comparison.folder / "comparison.png") as file:
+        picture(folders, labels).save(file, "PNG")
+    with replacing(comparison.folder / "comparison.md") as file:
+        file.write(f"{text}\n![rows: methods; columns: styles](comparison.png)\n".encode())
+    print(f"\n{text}\nwritten to: {os.path.relpath(comparison.folder)}")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command("compare_methods", USAGE, CompareConfig, compare, sys.argv[1:]))
