@@ -83,14 +83,14 @@ def test_a_missing_folder_is_said():
 
 @pytest.mark.parametrize("method", runs.CONFIGS)
 def test_the_shapes_have_one_budget_and_size_for_all(method):
-    """Nothing is set for one method alone; only MISO, tried out by itself, has smaller batches."""
+    """No sizes are set for one method alone."""
     prefix = "" if method == "munit" else f"{method}_"
     flagfile = f"--flagfile={command_line.SHIPPED_FLAGS / f'{prefix}shapes.flags'}"
     options, _ = command_line.parse([flagfile], runs.CONFIGS, registry.NAMES)
     data, train, model = options.data, options.train, options.model
     assert (data.dataset, data.resize, data.image_size) == ("shapes", 32, (32, 32))
     assert (model.gen_dim, model.dis_dim, model.num_scales) == (16, 32, 1)
-    assert train.batch_size == (2 if method == "miso" else 4)
+    assert train.batch_size == 4
     assert getattr(model, "style_dim", 2) == 2
     # Encoder and decoder have two residual blocks each, CycleGAN's one generator has four.
     assert getattr(model, "num_res_blocks", 2) == (4 if method == "cyclegan" else 2)
