@@ -21,6 +21,7 @@ from munit_tf.models.options import ResidualConfig
 from munit_tf.models.stochastic_style import StochasticStyle
 from munit_tf.models.translator import DIRECTIONS
 from munit_tf.models.watches import diversity_watch
+from munit_tf.networks.convolutions import dcgan_normal
 from munit_tf.networks.decoders import ConcatDecoder
 from munit_tf.networks.discriminators import (
     ContentDiscriminator,
@@ -28,7 +29,7 @@ from munit_tf.networks.discriminators import (
     smallest_content_size,
 )
 from munit_tf.networks.encoders import ContentEncoder, VariationalStyleEncoder
-from munit_tf.networks.layers import ResidualBlock, dcgan_normal
+from munit_tf.networks.layers import ResidualBlock
 
 # What the content discriminator is to say of a content code of each domain.
 _LABELS = {"a": 0.0, "b": 1.0}

@@ -15,7 +15,6 @@ from munit_tf.networks.layers import (
     ResidualBlock,
     StyledResidualBlocks,
     append_code,
-    upsample,
 )
 
 
@@ -74,14 +73,16 @@ class ConcatDecoder(keras.layers.Layer):
         for block in self.res_blocks:
             x = block(x)
         for conv in self.convs:
-            x = conv(upsample(append_code(x, style)))
+            x = conv(append_code(x, style))
         return self.to_image(append_code(x, style))
 
 
 def _upsampling(dim, num_upsample, activation, padding_mode):
-    """The convolution after each doubling, and the one that makes the image."""
+    """The convolutions that each double the resolution, and the one that makes the image."""
     convs = [
-        ConvBlock(dim * 2**i, 5, 1, 2, norm="layer", activation=activation, padding_mode=padding_mode)
+        ConvBlock(
+            dim * 2**i, 5, 1, 2, "layer", activation=activation, padding_mode=padding_mode, upsample=True
+        )
         for i in reversed(range(num_upsample))
     ]
     return convs, ConvBlock(3, 7, 1, 3, norm="none", activation="tanh", padding_mode=padding_mode)
@@ -89,5 +90,5 @@ def _upsampling(dim, num_upsample, activation, padding_mode):
 
 def _upsample(x, convs, to_image):
     for conv in convs:
-        x = conv(upsample(x))
+        x = conv(x)
     return to_image(x)

@@ -2,7 +2,8 @@
 
 import keras
 
-from munit_tf.networks.layers import Conv, ConvBlock, dcgan_normal, downsample
+from munit_tf.networks.convolutions import Conv, dcgan_normal
+from munit_tf.networks.layers import ConvBlock, downsample
 
 
 class MultiScaleDiscriminator(keras.layers.Layer):

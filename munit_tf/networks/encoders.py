@@ -11,7 +11,8 @@ Args of all of them:
 import keras
 import tensorflow as tf
 
-from munit_tf.networks.layers import ConvBlock, Dense, ResidualBlock, StyledResidualBlocks, he_normal
+from munit_tf.networks.convolutions import he_normal
+from munit_tf.networks.layers import ConvBlock, Dense, ResidualBlock, StyledResidualBlocks
 
 _STYLE_DOWNSAMPLINGS = 4
 

@@ -3,14 +3,8 @@
 import keras
 import tensorflow as tf
 
-from munit_tf.networks.layers import (
-    ConvBlock,
-    ResidualBlock,
-    append_code,
-    dcgan_normal,
-    make_activation,
-    upsample,
-)
+from munit_tf.networks.convolutions import dcgan_normal
+from munit_tf.networks.layers import ConvBlock, ResidualBlock, append_code, make_activation
 
 
 class ResNetGenerator(keras.layers.Layer):
@@ -39,7 +33,8 @@ class ResNetGenerator(keras.layers.Layer):
             ResidualBlock(dim * 2**num_downsample, "instance", **common) for _ in range(num_res_blocks)
         ]
         self.up_convs = [
-            ConvBlock(dim * 2**i, 3, 1, 1, "instance", **common) for i in reversed(range(num_downsample))
+            ConvBlock(dim * 2**i, 3, 1, 1, "instance", upsample=True, **common)
+            for i in reversed(range(num_downsample))
         ]
         self.to_image = ConvBlock(3, 7, 1, 3, "none", **{**common, "activation": "tanh"})
 
@@ -49,7 +44,7 @@ class ResNetGenerator(keras.layers.Layer):
         for block in [*self.convs, *self.res_blocks]:
             x = block(x)
         for conv in self.up_convs:
-            x = conv(upsample(x))
+            x = conv(x)
         return self.to_image(x)
 
 
@@ -77,9 +72,10 @@ class UNet(keras.layers.Layer):
         ]
         self.activations = [make_activation(activation) for _ in widths]
         self.up_convs = [
-            ConvBlock(width, 3, 1, 1, "instance", "none", **common) for width in reversed(widths[:-1])
+            ConvBlock(width, 3, 1, 1, "instance", "none", upsample=True, **common)
+            for width in reversed(widths[:-1])
         ]
-        self.to_image = ConvBlock(3, 3, 1, 1, "none", "tanh", **common)
+        self.to_image = ConvBlock(3, 3, 1, 1, "none", "tanh", upsample=True, **common)
 
     def call(self, images, style):
         """images [N,H,W,3], style [N,style_dim] -> images [N,H,W,3]."""
@@ -89,5 +85,5 @@ class UNet(keras.layers.Layer):
             skipped.append(x)
         skipped.pop()
         for activation, conv in zip(self.activations, self.up_convs):
-            x = tf.concat([conv(upsample(activation(x))), skipped.pop()], axis=-1)
-        return self.to_image(upsample(self.activations[-1](x)))
+            x = tf.concat([conv(activation(x)), skipped.pop()], axis=-1)
+        return self.to_image(self.activations[-1](x))

@@ -4,9 +4,9 @@ import keras
 import tensorflow as tf
 
 from munit_tf import compat
+from munit_tf.networks.convolutions import Conv, UpsampledConv, he_normal
 from munit_tf.networks.normalization import EPSILON, LayerNorm, adaptive_instance_norm
 
-PADDINGS = {"reflect": "REFLECT", "zero": "CONSTANT"}
 ACTIVATIONS = {
     "none": tf.identity,
     "relu": tf.nn.relu,
@@ -14,88 +14,6 @@ ACTIVATIONS = {
     "selu": tf.nn.selu,
     "tanh": tf.nn.tanh,
 }
-
-
-def he_normal():
-    """Normal with std sqrt(2 / fan in), not truncated as Keras' own `he_normal` is."""
-    return keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
-
-
-def dcgan_normal():
-    """Normal with std 0.02 (Radford et al. 2016), for discriminators, and for generators after CycleGAN's."""
-    return keras.initializers.RandomNormal(0.0, 0.02)
-
-
-class Conv(keras.layers.Layer):
-    """Padding on every side, then a valid convolution with bias.
-
-    Args:
-        filters: channels of the output.
-        kernel_size: side of the square kernel, in pixels.
-        stride: in pixels.
-        padding: width of the border added, in pixels.
-        padding_mode: "reflect" or "zero".
-        initializer: function that makes the kernel's initialiser. Biases start at 0.
-        spectral_norm: divide the kernel by its largest singular value (Miyato et al. 2018).
-    """
-
-    def __init__(
-        self,
-        filters,
-        kernel_size,
-        stride=1,
-        padding=0,
-        padding_mode="reflect",
-        initializer=he_normal,
-        spectral_norm=False,
-    ):
-        super().__init__()
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.stride = stride
-        self.padding = [[0, 0], [padding, padding], [padding, padding], [0, 0]] if padding else None
-        self.padding_mode = PADDINGS[padding_mode]
-        self.initializer = initializer()
-        self.spectral_norm = spectral_norm
-
-    def build(self, input_shape):
-        """Makes the kernel [K,K,C_in,C_out] and the bias [C_out]."""
-        shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.initializer)
-        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
-        if self.spectral_norm:
-            # Every replica makes the same update from the same kernel, so none need be exchanged.
-            self.singular_vector = tf.Variable(
-                tf.fill([self.filters], tf.cast(self.filters, self.variable_dtype) ** -0.5),
-                trainable=False,
-                synchronization=tf.VariableSynchronization.ON_READ,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-            )
-        self.built = True
-
-    def call(self, x, training=False):
-        """x [N,H,W,C_in] -> [N,H',W',C_out]; `training` lets spectral normalisation go on iterating."""
-        kernel = self._normalized_kernel(training) if self.spectral_norm else self.kernel
-        if self.padding:
-            x = tf.pad(x, self.padding, self.padding_mode)
-        x = tf.nn.conv2d(x, tf.cast(kernel, x.dtype), self.stride, "VALID")
-        return tf.nn.bias_add(x, tf.cast(self.bias, x.dtype))
-
-    def _normalized_kernel(self, training):
-        """The kernel over its largest singular value, by one step of the power iteration.
-
-        The gradient passes through the singular value and not through the vectors. Addons' and
-        Keras' layers overwrite the kernel with the quotient instead, so that the optimiser's weights
-        are no longer what it left, and cannot do so in a replica of `tf.distribute`.
-        """
-        kernel = compat.full_precision(self.kernel)
-        matrix = tf.reshape(kernel, [-1, self.filters])
-        right = tf.linalg.l2_normalize(tf.linalg.matvec(matrix, self.singular_vector))
-        left = tf.linalg.l2_normalize(tf.linalg.matvec(matrix, right, transpose_a=True))
-        right, left = tf.stop_gradient(right), tf.stop_gradient(left)
-        if training:
-            self.singular_vector.assign(left)
-        return kernel / tf.tensordot(right, tf.linalg.matvec(matrix, left), 1)
 
 
 class PReLU(keras.layers.Layer):
@@ -124,12 +42,16 @@ class ConvBlock(keras.layers.Layer):
         norm: "none", "instance", "layer", "adaptive" (AdaIN: scale and offset are call arguments)
             or "spectral" (of the kernel).
         activation: "none", "relu", "lrelu" (slope 0.2), "prelu", "selu" or "tanh".
+        upsample: double the resolution first.
         **conv_options: the rest of `Conv`'s arguments.
     """
 
-    def __init__(self, filters, kernel_size, stride, padding, norm, activation, **conv_options):
+    def __init__(
+        self, filters, kernel_size, stride, padding, norm, activation, upsample=False, **conv_options
+    ):
         super().__init__()
-        self.conv = Conv(
+        conv_class = UpsampledConv if upsample else Conv
+        self.conv = conv_class(
             filters, kernel_size, stride, padding, spectral_norm=norm == "spectral", **conv_options
         )
         self.adaptive = norm == "adaptive"
@@ -221,14 +143,6 @@ class Dense(keras.layers.Layer):
     def call(self, x):
         """x [N,C_in] -> [N,units]."""
         return tf.matmul(x, tf.cast(self.kernel, x.dtype)) + tf.cast(self.bias, x.dtype)
-
-
-def upsample(x):
-    """Nearest-neighbour x2: [N,H,W,C] -> [N,2H,2W,C].
-
-    Unlike `tf.image.resize`, this form has a gradient under XLA and converts to TFLite at any size.
-    """
-    return tf.nn.depth_to_space(tf.concat([x] * 4, axis=-1), 2)
 
 
 def append_code(x, code):

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from munit_tf.networks.layers import Conv, ConvBlock, PReLU, dcgan_normal, downsample, he_normal, upsample
+from munit_tf import compat
+from munit_tf.networks.convolutions import Conv, UpsampledConv, dcgan_normal, he_normal
+from munit_tf.networks.layers import ConvBlock, PReLU, downsample
 
 
 @pytest.mark.parametrize(
@@ -23,9 +25,34 @@ def test_conv_pads_on_every_side(mode, expected):
     np.testing.assert_array_equal(conv(x).numpy().ravel(), np.array(expected) + 0.5)
 
 
-def test_upsample_repeats_each_pixel():
-    x = np.arange(8, dtype="float32").reshape(1, 2, 2, 2)
-    np.testing.assert_array_equal(upsample(tf.constant(x)).numpy(), x.repeat(2, axis=1).repeat(2, axis=2))
+@pytest.mark.parametrize("mode", ["reflect", "zero"])
+@pytest.mark.parametrize("kernel_size", [3, 5])
+@pytest.mark.parametrize("size", [(2, 2), (2, 5), (7, 4)])
+def test_upsampled_conv_is_a_conv_of_repeated_pixels(mode, kernel_size, size, policy):
+    policy("float64")
+    options = 3, kernel_size, 1, kernel_size // 2
+    plain, fast = Conv(*options, padding_mode=mode), UpsampledConv(*options, padding_mode=mode)
+    random = np.random.default_rng(0)
+    x = tf.constant(random.standard_normal((2, *size, 4)))
+    weights = tf.constant(random.standard_normal((2, 2 * size[0], 2 * size[1], 3)))
+    plain.build(x.shape), fast.build(x.shape)
+    fast.kernel.assign(plain.kernel)
+    fast.bias.assign([1.0, 2.0, 3.0]), plain.bias.assign([1.0, 2.0, 3.0])
+    results = []
+    for layer, resize in ((plain, lambda x: tf.repeat(tf.repeat(x, 2, 1), 2, 2)), (fast, tf.identity)):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(resize(x))
+            loss = tf.reduce_sum(y * weights)
+        kernel, bias = (compat.tf_variable(variable) for variable in (layer.kernel, layer.bias))
+        results.append([y, *tape.gradient(loss, [x, kernel, bias])])
+    for expected, actual in zip(*results):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12)
+
+
+def test_upsampled_conv_is_made_for_two_kernels_only():
+    with pytest.raises(ValueError, match="a kernel of 7, stride 1, padding 3"):
+        UpsampledConv(1, 7, 1, 3)
 
 
 def test_downsample_begins_outside_and_does_not_count_padding():
