@@ -89,7 +89,7 @@ class CompareConfig(Config):
     output: Optional[str] = option(None, "folder for the runs and the results", path=True, required=True)
     methods: tuple[str, ...] = option(tuple(ENTRANTS), "which, with commas between", choices=tuple(ENTRANTS))
     seeds: tuple[str, ...] = option(("0", "1", "2"), "of the trainings, with commas between")
-    steps: int = option(1000, "of each training", minimum=1)
+    steps: int = option(800, "of each training", minimum=1)
     batch_size: int = option(4, "images of each domain in one step", minimum=1)
     size: int = option(32, "side of the images, in pixels: a power of two", minimum=32)
     jobs: int = option(1, "trainings at once, each with its share of the CPU's cores", minimum=1)
