@@ -35,7 +35,7 @@ def prepare(name, config):
             cannot be written. Then nothing of it is left.
     """
     root = downloads.data_dir(config) / "munit_tf"
-    if not (root / name).is_dir():
+    if not is_here(name, config):
         url = f"{(config.mirror or SERVER).rstrip('/')}/{name}.tar.gz"
         hint = (
             "use --dataset=shapes (no download), --dataset=FOLDER with trainA trainB testA testB, "
@@ -49,6 +49,11 @@ def prepare(name, config):
                 _unpack(archive, folder, url)
                 archive.unlink()
     return {split: root / name / folder for split, folder in _SPLITS.items()}
+
+
+def is_here(name, config):
+    """Whether `prepare` needs no download."""
+    return (downloads.data_dir(config) / "munit_tf" / name).is_dir()
 
 
 def _fetch(url, path, name):

@@ -40,6 +40,7 @@ class Entry:
         origin: where the images come from.
         licence: what may be done with them, in a word.
         load: (name, DataConfig) -> (train, test), the two dicts of `Dataset`.
+        is_here: (name, DataConfig) -> whether `load` needs no download.
     """
 
     a: str
@@ -47,6 +48,7 @@ class Entry:
     origin: str
     licence: str
     load: Callable
+    is_here: Callable = lambda name, config: True
 
 
 def open_dataset(config):
@@ -77,6 +79,11 @@ def open_dataset(config):
             f"(names: {' '.join(NAMES)})"
         )
     return Dataset(train, test)
+
+
+def is_here(config):
+    """Whether `open_dataset` needs no download for a DataConfig."""
+    return config.dataset not in ENTRIES or ENTRIES[config.dataset].is_here(config.dataset, config)
 
 
 def _from_folder(config):
@@ -162,11 +169,15 @@ def _load_archive(name, config):
 
 def _tfds_entry(a, b, licence, recipe):
     load = functools.partial(_load_tfds, recipe=recipe)
-    return Entry(a, b, f"TFDS {recipe.dataset}", licence, load)
+
+    def is_here(name, config):
+        return tfds.is_here(name, recipe, config)
+
+    return Entry(a, b, f"TFDS {recipe.dataset}", licence, load, is_here)
 
 
 def _archive_entry(a, b, licence):
-    return Entry(a, b, "pix2pix archive", licence, _load_archive)
+    return Entry(a, b, "pix2pix archive", licence, _load_archive, archives.is_here)
 
 
 _FLICKR = "unclear (photographers on Flickr)"

@@ -81,8 +81,8 @@ def prepare(name, recipe, config):
     root = data_dir / "munit_tf"
     records = data_dir / recipe.dataset
     prepared = _newest_version(records, "dataset_info.json")
-    written = root / name / prepared.name if prepared else _newest_version(root / name)
-    if written and written.is_dir():
+    written = _written(name, prepared, root)
+    if written:
         return written
     if not prepared:
         hint = (
@@ -98,6 +98,19 @@ def prepare(name, recipe, config):
             if folder:
                 _write_out(prepared, recipe, folder)
     return root / relative
+
+
+def is_here(name, recipe, config):
+    """Whether `prepare` needs neither a download nor time to write images out."""
+    data_dir = downloads.data_dir(config)
+    prepared = _newest_version(data_dir / recipe.dataset, "dataset_info.json")
+    return bool(_written(name, prepared, data_dir / "munit_tf"))
+
+
+def _written(name, prepared, root):
+    """The folder that images of this data set were written out to, or None."""
+    written = root / name / prepared.name if prepared else _newest_version(root / name)
+    return written if written and written.is_dir() else None
 
 
 def _newest_version(folder, must_hold="."):

@@ -29,10 +29,25 @@ def make(inputs, stems, output, styles):
     ]
     if styles.references:
         rows.insert(0, [None, *(_small(styles.references.picture(k)) for k in columns)])
+    return arrange(rows, ["input", *(styles.labels[k] for k in columns)])
+
+
+def arrange(rows, labels):
+    """A labelled table of pictures of any sizes, each in the middle of its cell.
+
+    Args:
+        rows: list of rows; a row is a list of PIL images, or None for an empty place. Those larger than
+            a cell are scaled down.
+        labels: one str for each column.
+
+    Returns:
+        A PIL image.
+    """
+    rows = [[cell and _small(cell) for cell in row] for row in rows]
     cells = [cell for row in rows for cell in row if cell]
     size = max(cell.width for cell in cells), max(cell.height for cell in cells)
     rows = [[cell and pipeline.to_array(_centred(cell, size)) for cell in row] for row in rows]
-    return pictures.grid(rows, ["input", *(styles.labels[k] for k in columns)])
+    return pictures.grid(rows, labels)
 
 
 def _small(picture):

@@ -11,11 +11,11 @@ RESIZE = 24
 SIZES = [(24, 24), (40, 27), (27, 40), (24, 24), (60, 33)]
 
 
-def make_run(path, method="munit", step=7, seed=0):
-    """A run folder as training leaves it, of large random weights."""
-    flags = [f"--{name}={value}" for name, value in TINY[method].items()]
+def make_run(path, method="munit", step=7, seed=0, dataset="photos", **more):
+    """A run folder as training leaves it, of large random weights; `more` options of the method."""
+    flags = [f"--{name}={value}" for name, value in {**TINY[method], **more}.items()]
     options, _ = command_line.parse(
-        [f"--method={method}", "--dataset=photos", f"--resize={RESIZE}", f"--output={path}", *flags],
+        [f"--method={method}", f"--dataset={dataset}", f"--resize={RESIZE}", f"--output={path}", *flags],
         runs.CONFIGS,
     )
     model = runs.build_model(options)

@@ -1,0 +1,66 @@
+"""Serves a page to play with a trained model: `python -m munit_tf.explore --run=RUN`."""
+
+import dataclasses
+import importlib.util
+import os
+import sys
+import threading
+from typing import Optional
+
+from munit_tf.config import Config, InputError, option
+
+# Before TensorFlow is imported: of its own messages only fatal ones.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+USAGE = """\
+Serves a web page on this machine to play with a trained model: pictures and photos under random,
+example-guided and interpolated styles, with a slider for each number of the style code.
+
+  python -m munit_tf.explore --run=RUN
+
+Open the address that it prints. It needs the extra `explore`: pip install 'munit-tf[explore]'."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExploreConfig(Config):
+    """Style explorer."""
+
+    run: Optional[str] = option(None, "run folder of the model", path=True, required=True)
+    port: Optional[int] = option(
+        None, "port on this machine (default: the first free one from 7860)", minimum=1, maximum=65535
+    )
+    max_pixels: int = option(
+        1024 * 1024, "larger pictures are scaled down to this many pixels, for the memory", minimum=256
+    )
+    share: bool = option(
+        False, "also a public address, through servers of Gradio's: whoever has it can use the page"
+    )
+
+
+def main(argv):
+    """Runs the command; returns its exit status."""
+    from munit_tf import command_line
+
+    return command_line.run_command("munit_tf.explore", USAGE, ExploreConfig, _explore, argv)
+
+
+def _explore(options):
+    if importlib.util.find_spec("gradio") is None:
+        raise InputError(
+            "the page needs Gradio, which is not installed: pip install --editable '.[explore]' in the "
+            "checkout, with Python 3.10 or later"
+        )
+    from munit_tf.exploring.server import Server
+    from munit_tf.exploring.studio import Studio
+    from munit_tf.training import devices
+
+    devices.set_up()
+    with Server(Studio(options.run, options.max_pixels), options.port, options.share) as server:
+        print(f"open: {server.address} (Ctrl-C ends it)", flush=True)
+        if server.public_address:
+            print(f"public: {server.public_address}", flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
