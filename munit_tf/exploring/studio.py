@@ -55,7 +55,7 @@ class Studio:
         self._dataset = options.data.dataset
         self._resize = options.data.resize
         self._max_pixels = max_pixels
-        self._images, self.lack = _open_images(options.data)
+        self._images, self.lack = open_images(options.data)
         self._repeated = {name: Repeated(self.model, name) for name in self.directions}
         self._any_size = {name: AnySize(self.model, name) for name in self.directions}
         self._computing = threading.Lock()
@@ -135,8 +135,12 @@ def _subject(options):
     return dataset.rstrip("/").rpartition("/")[2] if dataset else "own images"
 
 
-def _open_images(config):
-    """({domain: source} of images to look at, None), or (None, why there are none)."""
+def open_images(config):
+    """Images to look at of the data set that a DataConfig names; nothing is downloaded.
+
+    Returns:
+        ({domain: source} of test images, else of training images; None), or (None, why there are none).
+    """
     if not (config.dataset or config.train_a):
         return None, "The run does not say which images it was trained on."
     if not registry.is_here(config):

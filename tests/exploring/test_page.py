@@ -31,7 +31,7 @@ def assert_close(got, wanted):
     assert np.abs(got.astype(int) - wanted).max() <= 1
 
 
-def test_first_picture_in_the_first_style(visit, model):
+def test_first_picture_in_the_first_style_each_way(visit, model):
     page = visit()
     image = Shapes("a", "test", RESIZE)[0]
     np.testing.assert_array_equal(shown(page, "before"), np.asarray(image))
@@ -41,6 +41,11 @@ def test_first_picture_in_the_first_style(visit, model):
         model.prior_style(10)[0],
         atol=0.026,
     )
+    with changing(page):
+        page.get_by_text("filled shapes → outlines").click()
+    image = Shapes("b", "test", RESIZE)[0]
+    np.testing.assert_array_equal(shown(page, "before"), np.asarray(image))
+    assert_close(shown(page, "after"), translated(model, image, model.prior_style(10)[0], "b2a"))
 
 
 def test_own_photo_sliders_and_the_code_for_translate(visit, run, tmp_path):
@@ -112,15 +117,6 @@ def test_style_of_a_reference(visit, model, tmp_path):
     assert page.locator("#origin img").count() == 1
 
 
-def test_the_other_direction(visit, model):
-    page = visit()
-    with changing(page):
-        page.get_by_text("filled shapes → outlines").click()
-    image = Shapes("b", "test", RESIZE)[0]
-    np.testing.assert_array_equal(shown(page, "before"), np.asarray(image))
-    assert_close(shown(page, "after"), translated(model, image, model.prior_style(10)[0], "b2a"))
-
-
 def bad_files(folder):
     """{path: what the page says of it}; all but the last two are refused."""
     folder.mkdir()
@@ -184,20 +180,21 @@ def test_visitors_do_not_see_each_others_pictures(visit, model, tmp_path):
             ).all()  # The data set's are on white.
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_is_cut_off_and_nothing_comes_from_elsewhere(browser, server, width):
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="dark")
+def test_nothing_is_cut_off_and_nothing_comes_from_elsewhere(browser, server):
+    context = browser.new_context(color_scheme="dark")
     asked, problems = [], []
     context.on("request", lambda request: asked.append(request.url))
     context.on("console", lambda line: line.type == "error" and problems.append(line.text))
     page = open_page(context, server.address)
-    assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.evaluate("document.body.classList.contains('dark')")
-    cut = page.evaluate(
-        "() => [...document.querySelectorAll('button, label, h2, p, a')]"
-        ".filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)"
-    )
-    assert [text for text in cut if text] == []
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        cut = page.evaluate(
+            "() => [...document.querySelectorAll('button, label, h2, p, a')]"
+            ".filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)"
+        )
+        assert [text for text in cut if text] == []
     assert {url for url in asked if not url.startswith((server.address, "data:", "blob:"))} == set()
     assert problems == []
     context.close()
