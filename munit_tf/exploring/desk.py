@@ -1,8 +1,11 @@
 """One visitor's work. Nothing here knows of a page."""
 
+import sys
+
 import numpy as np
 
 from munit_tf import style_codes
+from munit_tf.config import InputError
 from munit_tf.exploring.studio import source_domain, target_domain
 from munit_tf.translation.interpolation import slerp
 
@@ -42,8 +45,16 @@ class Shelf:
         if self._shown is None:
             count = self._studio.count(self._domain)
             indices = [(self._first + i) % count for i in range(min(PICTURES_SHOWN, count))]
-            self._shown = [self._studio.picture(self._domain, i) for i in indices]
+            self._shown = [picture for picture in map(self._picture, indices) if picture]
         return self._own + self._shown
+
+    def _picture(self, index):
+        """An image of the data set; of a broken one the terminal hears, and visitors see the rest."""
+        try:
+            return self._studio.picture(self._domain, index)
+        except InputError as error:
+            print(f"munit_tf.explore: {error}", file=sys.stderr)
+            return None
 
     def more(self):
         """Takes the data set's next ones."""

@@ -174,3 +174,18 @@ def test_shared_photos_if_they_are_there():
         pytest.skip(f"no photos to try: {error}")
     image = np.asarray(dataset.train["a"][0])
     assert image.shape == (256, 256, 3) and image.std() > 10
+
+
+def test_what_needs_no_download(tmp_path):
+    def here(name):
+        return registry.is_here(DataConfig(dataset=name, data_dir=str(tmp_path)))
+
+    assert here("shapes") and here("/some/folder")
+    assert not here("horse2zebra") and not here("edges2shoes")
+    (tmp_path / "munit_tf" / "horse2zebra" / "3.0.0").mkdir(parents=True)
+    (tmp_path / "munit_tf" / "edges2shoes").mkdir()
+    assert here("horse2zebra") and here("edges2shoes") and not here("cat2dog")
+    # A newer version that TFDS has prepared is not written out yet.
+    (tmp_path / registry.tfds.cycle_gan("horse2zebra").dataset / "4.0.0").mkdir(parents=True)
+    (tmp_path / registry.tfds.cycle_gan("horse2zebra").dataset / "4.0.0" / "dataset_info.json").touch()
+    assert not here("horse2zebra")

@@ -5,6 +5,7 @@ import socket
 
 import numpy as np
 import pytest
+from PIL import Image
 from translation.run_folders import RESIZE, make_images, make_run
 
 from munit_tf.config import DataConfig, InputError
@@ -118,6 +119,18 @@ def test_without_the_data_sets_images(tmp_path, monkeypatch):
     ):
         images, lack = open_images(DataConfig(dataset=dataset, data_dir=str(tmp_path / "none")))
         assert images is None and lack.endswith(reason)
+
+
+def test_a_broken_image_of_the_data_set_is_left_out(studio, monkeypatch, capsys):
+    class Images(list):
+        def __getitem__(self, index):
+            if index == 1:
+                raise InputError("x.jpg cannot be decoded")
+            return Image.new("RGB", (RESIZE, RESIZE))
+
+    monkeypatch.setattr(studio, "_images", {"a": Images(range(3)), "b": Images(range(3))})
+    assert len(Visit(studio).desk.sources.pictures()) == 2
+    assert capsys.readouterr().err == "munit_tf.explore: x.jpg cannot be decoded\n"
 
 
 def test_only_uploads(studio, tmp_path, monkeypatch):
