@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import os
+import signal
 import sys
 import threading
 from typing import Optional
@@ -55,6 +56,8 @@ def _explore(options):
     from munit_tf.training import devices
 
     devices.set_up()
+    # Visitors' files are to go then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with Server(Studio(options.run, options.max_pixels), options.port, options.share) as server:
         print(f"open: {server.address} (Ctrl-C ends it)", flush=True)
         if server.public_address:

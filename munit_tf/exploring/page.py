@@ -8,11 +8,13 @@ from munit_tf.exploring import acts, wiring
 from munit_tf.exploring.studio import source_domain, target_domain
 
 _SLIDER_STEP = 0.05
+_DELETE_FILES = 3600, 24 * 3600  # Every hour, in seconds, those older than a day.
 
 
 def build(studio):
     """The page of a Studio, a gr.Blocks."""
-    with gr.Blocks(title=f"Style explorer: {studio.subject}", analytics_enabled=False) as page:
+    title = f"Style explorer: {studio.subject}"
+    with gr.Blocks(title=title, analytics_enabled=False, delete_cache=_DELETE_FILES) as page:
         parts = {"visit": gr.State()}
         gr.HTML(_head(studio))
         if len(studio.directions) > 1:
