@@ -64,7 +64,7 @@ def _equation(studio):
     kind = "" if studio.style_dim else "styleless"
     with gr.Row(elem_id="equation", elem_classes=kind, equal_height=True):
         with gr.Column(elem_classes=["card", "content"], min_width=0):
-            _card("Content" if studio.style_dim else "Before", "What is where: taken from this picture.")
+            _card("Content" if studio.style_dim else "Before", "What is where in this picture.")
             parts["before"] = gr.HTML(elem_id="before")
         if studio.style_dim:
             with gr.Column(elem_classes=["card", "style"], min_width=0):
@@ -143,7 +143,7 @@ def _tabs(studio):
     parts = {}
     if studio.style_dim:
         with gr.Tab("Random"):
-            gr.HTML("<p>The same content under styles drawn at random. Click the one that you like.</p>")
+            gr.HTML("<p>The same content, styles drawn at random. Click one.</p>")
             parts["random"] = _gallery("random", 5)
             parts["more"] = gr.Button("More", size="sm", elem_id="more")
     if studio.guided:

@@ -62,7 +62,7 @@ class Server:
         except OSError as error:
             self.__exit__()
             ports = f"--port={port} is" if port else f"ports {_FIRST_PORT} to {_FIRST_PORT + 99} are"
-            raise InputError(f"{ports} not free: give another by --port ({error})") from error
+            raise InputError(f"{ports} not free: give another by --port") from error
 
     def __enter__(self):
         """Itself."""

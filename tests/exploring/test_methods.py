@@ -5,9 +5,12 @@ import socket
 
 import numpy as np
 import pytest
+from conformance.methods import TINY
 from PIL import Image
 from translation.run_folders import RESIZE, make_images, make_run
 
+import munit_tf
+from munit_tf import command_line, runs
 from munit_tf.config import DataConfig, InputError
 from munit_tf.data import pipeline
 from munit_tf.exploring.desk import Visit
@@ -32,10 +35,13 @@ def test_no_method_is_left_out():
 
 
 @pytest.mark.parametrize("name", HAS)
-def test_a_method(name, tmp_path):
-    options, directions, style_dim, guided = HAS[name]
-    run = make_run(tmp_path / "run", name.split()[0], dataset="shapes", **options)
-    studio = Studio(str(run), 10_000)
+def test_a_method(name, tmp_path, monkeypatch):
+    more, directions, style_dim, guided = HAS[name]
+    method = name.split()[0]
+    argv = ["--dataset=shapes", f"--method={method}", f"--resize={RESIZE}", f"--output={tmp_path}"]
+    runs.RunFolder(tmp_path).write_options(command_line.parse(argv, runs.CONFIGS)[0])
+    monkeypatch.setattr(runs, "load", lambda path: munit_tf.create(method, **{**TINY[method], **more}))
+    studio = Studio(str(tmp_path), 10_000)
     desk = Visit(studio).desk
     desk.open()
     if style_dim:

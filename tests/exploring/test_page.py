@@ -155,10 +155,13 @@ def test_bad_uploads(visit, tmp_path):
 
 
 def test_visitors_do_not_see_each_others_pictures(visit, model, tmp_path):
-    colours = {"one": "red", "two": "blue"}
+    half = RESIZE // 2
+    painted = {"one": ("red", (0, 0, half, RESIZE)), "two": ("blue", (0, 0, RESIZE, half))}
     pages = {}
-    for name, colour in colours.items():
-        Image.new("RGB", (RESIZE, RESIZE), colour).save(tmp_path / f"{name}.png")
+    for name, (colour, box) in painted.items():
+        image = Image.new("RGB", (RESIZE, RESIZE), "white")
+        image.paste(colour, box)
+        image.save(tmp_path / f"{name}.png")
         pages[name] = visit()
     for name, page in pages.items():
         with changing(page, "before"):
@@ -171,9 +174,7 @@ def test_visitors_do_not_see_each_others_pictures(visit, model, tmp_path):
         assert_close(shown(page, "after"), translated(model, image, code))
         page.wait_for_function("document.querySelectorAll('#pictures img').length == 13")
         seen = page.eval_on_selector_all("#pictures img", "images => images.map(image => image.src)")
-        colour = np.asarray(Image.open(tmp_path / f"{name}.png"))[0, 0]
-        first = pixels(page.request.get(seen[0]).body())
-        assert (first == colour).all()
+        assert (pixels(page.request.get(seen[0]).body())[0, 0] == image.getpixel((0, 0))).all()
         for source in seen[1:]:
             assert (
                 pixels(page.request.get(source).body())[0, 0] == 255
@@ -211,4 +212,5 @@ def test_the_process_talks_to_this_machine_only_and_leaves_nothing(visit, server
     assert list((server.folder / "tmp").iterdir()) == []
     hosts = set((server.folder / "hosts").read_text().split())
     assert hosts <= {"127.0.0.1", "localhost", "::1"}, hosts
-    assert (server.folder / "errors").read_text() == "munit_tf.explore: interrupted\n"
+    errors = (server.folder / "errors").read_text()
+    assert "Traceback" not in errors and errors.endswith("munit_tf.explore: interrupted\n")
