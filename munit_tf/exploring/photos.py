@@ -47,9 +47,8 @@ def fit(name, image, resize, max_pixels, notes=""):
     if fitted.width * fitted.height > max_pixels:
         factor = (max_pixels / (fitted.width * fitted.height)) ** 0.5
         size = [max(1, int(side * factor)) for side in fitted.size]
-        size = [
-            min(side, max_pixels // min(size)) for side in size
-        ]  # A line of pixels can still be too long.
+        # A line of pixels can still be too long.
+        size = [min(side, max_pixels // min(size)) for side in size]
         fitted = image.resize(size, Image.Resampling.BILINEAR)
         reason = f"the {max_pixels} pixels that --max_pixels allows"
     if fitted.size != image.size:
