@@ -19,7 +19,7 @@ example-guided and interpolated styles, with a slider for each number of the sty
 
   python -m munit_tf.explore --run=RUN
 
-Open the address that it prints. It needs the extra `explore`: pip install 'munit-tf[explore]'."""
+Open the address that it prints. It needs the extra `explore`: pip install --editable '.[explore]'."""
 
 
 @dataclasses.dataclass(frozen=True)
