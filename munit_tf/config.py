@@ -166,6 +166,13 @@ class TrainConfig(Config):
     keep_checkpoints: int = option(
         5, "how many of the newest checkpoints to keep", minimum=1, may_change=True
     )
+    on_nan: str = option(
+        "stop",
+        "when a loss or a weight is NaN or infinite; stop: end with an error; rollback: go on from the last "
+        "checkpoint with other images and noise, at most twice from the same one",
+        choices=("stop", "rollback"),
+        may_change=True,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 import contextlib
 import json
+import os
 import pathlib
+import shutil
 
 import keras
 import tensorflow as tf
 
-from munit_tf import command_line
+from munit_tf import checkpoints, command_line
 from munit_tf.config import InputError
 from munit_tf.models import METHODS
-from munit_tf.whole_files import replacing
+from munit_tf.whole_files import locked, replacing
 
 CONFIGS = {name: model_class.config_class for name, model_class in METHODS.items()}
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
@@ -20,10 +22,12 @@ class RunFolder:
     """The files of one run. Nothing is written before it is asked for.
 
     Raises:
-        InputError: the path has signs that TensorFlow cannot restore from.
+        InputError: the path is not on this machine, or has signs that TensorFlow cannot restore from.
     """
 
     def __init__(self, path):
+        if "://" in str(path):
+            raise InputError(f"run folder {path}: files must be on this machine")
         if set(str(path)) & set("[]*?"):
             raise InputError(
                 f"run folder {path}: TensorFlow takes [ ] * ? in a checkpoint's path for patterns"
@@ -34,10 +38,44 @@ class RunFolder:
         self.samples = self.path / "samples"
         self.tensorboard = self.path / "tensorboard"
         self.log = self.path / "log.jsonl"
+        self.rollbacks = self.path / "rollbacks.json"
 
-    def latest_checkpoint(self):
-        """The path that names the newest checkpoint, or None."""
-        return tf.train.latest_checkpoint(str(self.checkpoints))
+    def newest_checkpoint(self):
+        """The newest Checkpoint that is whole, or None where there is none at all.
+
+        Raises:
+            InputError: all are damaged.
+        """
+        return checkpoints.newest(self.checkpoints)
+
+    @contextlib.contextmanager
+    def lock(self):
+        """Keeps other processes from training here. It makes the folder, and leaves no empty one behind.
+
+        Raises:
+            InputError: another one trains here, or the folder cannot be made.
+        """
+        made = [each for each in (self.path, *self.path.parents) if not each.exists()]
+        try:
+            with self.writing():
+                self.path.mkdir(parents=True, exist_ok=True)
+            with locked(
+                self.path, f"{self.path}: another process is training in it: choose another --output"
+            ):
+                yield
+        finally:
+            with contextlib.suppress(OSError):
+                for each in made:
+                    each.rmdir()
+
+    @contextlib.contextmanager
+    def writing(self):
+        """Raises InputError for whatever keeps the block from writing: a full disk, a read-only folder."""
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            raise InputError(f"--output={self.path} cannot be written: {reason}") from error
 
     def options(self):
         """The Options that the run was started with.
@@ -55,12 +93,35 @@ class RunFolder:
         Raises:
             InputError: the folder cannot be written.
         """
-        try:
+        with self.writing():
             self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"--output={self.path} cannot be written: {error.strerror}") from error
-        with replacing(self.flagfile) as file:
-            file.write(options.to_flagfile().encode())
+        _write(self.flagfile, options.to_flagfile())
+
+    def start_anew(self):
+        """Removes what a run that got to no checkpoint has left; its log is `cut_log`'s."""
+        if self.tensorboard.exists():
+            shutil.rmtree(self.tensorboard)
+        self.rollbacks.unlink(missing_ok=True)
+
+    def read_rollbacks(self):
+        """How training has gone back so far, see `training.rollback`: dicts with "to", a step, in order.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not self.rollbacks.exists():
+            return []
+        try:
+            rows = json.loads(self.rollbacks.read_bytes())
+            if all(type(row["to"]) is int for row in rows):
+                return rows
+        except (ValueError, TypeError, KeyError):
+            pass
+        raise InputError(f"{self.rollbacks} is damaged: put it back from a copy, or remove it")
+
+    def write_rollbacks(self, rows):
+        """Writes what `read_rollbacks` reads."""
+        _write(self.rollbacks, json.dumps(rows, indent=1) + "\n")
 
     def cut_log(self, step):
         """Removes the lines of `log.jsonl` after a step; returns those that stay, as dicts."""
@@ -68,8 +129,7 @@ class RunFolder:
             return []
         rows = [json.loads(line) for line in self.log.read_text().splitlines() if line.endswith("}")]
         rows = [row for row in rows if row["step"] <= step]
-        with replacing(self.log) as file:
-            file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+        _write(self.log, "".join(json.dumps(row) + "\n" for row in rows))
         return rows
 
 
@@ -91,41 +151,14 @@ def build_model(options, precision=None):
 
 
 def checkpoint_manager(folder, model, keep):
-    """A tf.train.CheckpointManager of all that training needs of a compiled model, under flat names.
+    """A CheckpointManager of all that training needs of a compiled model, under flat names.
 
     Args:
         folder: a RunFolder.
         model: a compiled Translator.
         keep: how many of the newest checkpoints stay.
     """
-    checkpoint = tf.train.Checkpoint(**model.named_state())
-    return tf.train.CheckpointManager(
-        checkpoint, str(folder.checkpoints), max_to_keep=keep, checkpoint_name="step"
-    )
-
-
-def restore(variables, path):
-    """Sets variables from a checkpoint.
-
-    Args:
-        variables: {name: tf.Variable}.
-        path: the checkpoint's, as `RunFolder.latest_checkpoint` gives it.
-
-    Raises:
-        InputError: where the checkpoint lacks one of them, has another shape for it, or has more of
-            the same kind: names and shapes must agree before anything is set.
-    """
-    shapes = {_unescape(key): tuple(shape) for key, shape in tf.train.list_variables(path)}
-    for name, variable in variables.items():
-        if name not in shapes:
-            raise InputError(f"checkpoint {path} does not fit the model: it has no {name}")
-        if shapes[name] != tuple(variable.shape):
-            raise InputError(f"checkpoint {path} does not fit the model: {name} has shape {shapes[name]}")
-    kinds = {name.split("/")[0] for name in variables}
-    for name in shapes.keys() - variables.keys():
-        if name.split("/")[0] in kinds:
-            raise InputError(f"checkpoint {path} does not fit the model: the model has no {name}")
-    tf.train.Checkpoint(**variables).restore(path).assert_existing_objects_matched().expect_partial()
+    return checkpoints.CheckpointManager(folder.checkpoints, model.named_state(), keep)
 
 
 def load(path, precision=None):
@@ -136,18 +169,33 @@ def load(path, precision=None):
         precision: "float32", "bfloat16" or "float16"; what it was trained in where None.
 
     Raises:
-        InputError: it is not a run folder, or has no checkpoint yet.
+        InputError: it is not a run folder, or has no whole checkpoint.
+    """
+    return load_checkpoint(*newest(path), precision)
+
+
+def newest(path):
+    """(Options, newest Checkpoint) of the run folder at `path`.
+
+    Raises:
+        InputError: it is not a run folder, or has no whole checkpoint.
     """
     folder = RunFolder(path)
-    options = folder.options()
-    checkpoint = folder.latest_checkpoint()
+    options, checkpoint = folder.options(), folder.newest_checkpoint()
     if checkpoint is None:
         raise InputError(f"{path} has no checkpoint yet: train on with --flagfile={folder.flagfile}")
+    return options, checkpoint
+
+
+def load_checkpoint(options, checkpoint, precision=None):
+    """The model of a Checkpoint of a run with these Options; see `load`."""
     model = build_model(options, precision)
-    restore({"step": model.step, **model.named_weights()}, checkpoint)
+    checkpoints.restore({"step": model.step, **model.named_weights()}, checkpoint)
     return model
 
 
-def _unescape(key):
-    """`generators.Sa.S...kernel/.ATTRIBUTES/VARIABLE_VALUE` -> the name of ours."""
-    return key.split("/.ATTRIBUTES/")[0].replace(".S", "/")
+def _write(path, text):
+    with replacing(path) as file:
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())  # Else a power cut may leave an empty file under the new name.

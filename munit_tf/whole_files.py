@@ -1,8 +1,10 @@
-"""Files that are there whole or not at all."""
+"""Files and folders that are there whole or not at all, and a folder for one process at a time."""
 
 import contextlib
+import errno
 import os
 import pathlib
+import sys
 
 from munit_tf.config import InputError
 
@@ -27,3 +29,49 @@ def replacing(path):
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()  # It is there still where something went wrong, Ctrl-C included.
+
+
+def sync(path):
+    """Returns when a file, or a folder's list of names, has reached the disk.
+
+    Raises:
+        OSError: it has not.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # Some file systems keep no such list that could be synced.
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(folder, refusal):
+    """Keeps others that ask for the same folder out of the block; they may read it.
+
+    The lock is the operating system's, which takes it back when the process dies.
+
+    Args:
+        folder: an existing folder.
+        refusal: the message where another one is in the block.
+
+    Raises:
+        InputError: another one is.
+        OSError: the folder cannot be opened.
+    """
+    import fcntl  # Not on every system that can read.
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(refusal) from None
+        except OSError as error:
+            reason = f"its file system has no locks ({error.strerror})"
+            print(f"warning: {folder}: {reason}; use it for one command at a time", file=sys.stderr)
+        yield
+    finally:
+        os.close(descriptor)

@@ -50,7 +50,7 @@ def main():
     for step in (1, 2):
         model.train_step(tiny_batch(model, 2, seed=step))
     folder.write_options(options)
-    runs.checkpoint_manager(folder, model, keep=1).save(checkpoint_number=2)
+    runs.checkpoint_manager(folder, model, keep=1).save()
     np.savez_compressed(folder.path / "expected.npz", **results(model, (3, 4)))
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from reference import FOLDER
 from training.processes import make_photos
 
-from munit_tf import command_line, evaluate, runs
+from munit_tf import checkpoints, command_line, evaluate, runs
 from munit_tf.evaluation import classifier
 from munit_tf.networks import pretrained
 from munit_tf.networks.classifiers import build_classifier
@@ -29,8 +29,7 @@ def make_run(path, dataset, seed=0):
     model = runs.build_model(options)
     folder = runs.RunFolder(path)
     folder.write_options(options)
-    checkpoint = tf.train.Checkpoint(step=model.step, **model.named_weights())
-    tf.train.CheckpointManager(checkpoint, str(folder.checkpoints), 1, checkpoint_name="step").save(7)
+    checkpoints.write(folder.checkpoints, 7, {"step": model.step, **model.named_weights()})
     return path
 
 
@@ -224,10 +223,7 @@ def test_a_run_that_has_diverged(work, tmp_path, capsys):
     model.generators["b"].decoder.convs[-1].conv.kernel.assign(
         np.full_like(model.generators["b"].decoder.convs[-1].conv.kernel.numpy(), np.nan)
     )
-    checkpoint = tf.train.Checkpoint(step=model.step, **model.named_weights())
-    tf.train.CheckpointManager(
-        checkpoint, str(runs.RunFolder(run).checkpoints), 1, checkpoint_name="step"
-    ).save(8)
+    checkpoints.write(runs.RunFolder(run).checkpoints, 8, {"step": model.step, **model.named_weights()})
     assert evaluate.main([f"--run={run}", "--num_inputs=2", "--metrics=l1"]) == 2
     assert "NaN" in capsys.readouterr().err
     assert not (run / "evaluation.json").exists()

@@ -169,7 +169,7 @@ def _import(files, states, step, options):
     try:
         folder = runs.RunFolder(temporary)
         folder.write_options(options)
-        runs.checkpoint_manager(folder, model, keep=1).save(checkpoint_number=step)
+        runs.checkpoint_manager(folder, model, keep=1).save()
         os.replace(temporary, output)
     except (OSError, tf.errors.OpError) as error:
         raise InputError(f"--output={output} cannot be written: {' '.join(str(error).split())}") from error

@@ -20,6 +20,9 @@ from PIL import Image
 from munit_tf.config import InputError
 from munit_tf.data.sources import MAX_PIXELS
 
+# After a rollback training goes on this many steps further along in the endless sequence.
+_DETOUR = 2**32
+
 
 def check_sizes(resize, image_size):
     """Refuses sizes that fit no image at all.
@@ -44,7 +47,9 @@ def check_sizes(resize, image_size):
         )
 
 
-def training_batches(sources, *, resize, image_size, batch_size, seed, noise, start, stop, paired=False):
+def training_batches(
+    sources, *, resize, image_size, batch_size, seed, noise, start, stop, paired=False, rollbacks=()
+):
     """Batches of steps start, ..., stop - 1: randomly cropped and flipped images, and noise.
 
     The shorter side is resized to `resize` (bilinear, antialiased), then a crop of `image_size` is
@@ -62,6 +67,7 @@ def training_batches(sources, *, resize, image_size, batch_size, seed, noise, st
         stop: one past the last step.
         paired: image i of a and image i of b belong together: they come in the same order, with the
             same crop and flip.
+        rollbacks: steps that training went back to; from each on, images and noise are others.
 
     Returns:
         tf.data.Dataset of stop - start dicts: each domain float32 [batch_size, height, width, 3] in
@@ -88,6 +94,8 @@ def training_batches(sources, *, resize, image_size, batch_size, seed, noise, st
         return tf.ensure_shape(pixels, (*image_size, 3))
 
     def sample(position):
+        passed = [tf.cast(position >= step * batch_size, tf.int64) for step in rollbacks]
+        position += sum(passed) * _DETOUR * batch_size
         images = {domain: image(domain, position) for domain in sources}
         return images | {
             name: tf.random.stateless_normal(shape, _seed_of(seed, "noise", name, position))

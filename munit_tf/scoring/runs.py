@@ -16,7 +16,6 @@ from munit_tf import runs
 from munit_tf.config import InputError
 from munit_tf.data import registry
 from munit_tf.evaluation.lpips import PROTOCOLS
-from munit_tf.networks import pretrained
 from munit_tf.scoring.direction import Direction
 from munit_tf.scoring.networks import Networks
 from munit_tf.scoring.options import METRICS
@@ -44,27 +43,27 @@ def evaluate(config):
     networks = Networks(config)
     paths = [config.run, *(os.path.abspath(os.path.expanduser(path)) for path in config.compare or ())]
     for path in paths:
-        if runs.RunFolder(path).latest_checkpoint() is None:
-            munit_tf.load(path)  # Says what is wrong with it.
+        runs.newest(path)  # Says what is wrong with it.
     results = {}
     for path in paths:
         name = os.path.basename(path) if os.path.basename(path) not in results else path
         one = dataclasses.replace(config, run=path, compare=None)
-        results[name] = (path != config.run and _kept(one, networks)) or _evaluate_one(one, networks)
+        options, checkpoint = runs.newest(path)  # Of now: it may be in training still.
+        kept = path != config.run and _kept(one, checkpoint, networks)
+        results[name] = kept or _evaluate_one(one, options, checkpoint, networks)
     return results
 
 
-def _evaluate_one(config, networks):
-    folder = runs.RunFolder(config.run)
-    head = _head(config)
-    data_options = _data_options(config, folder.options().data)
+def _evaluate_one(config, options, checkpoint, networks):
+    head = _head(config, checkpoint)
+    data_options = _data_options(config, options.data)
     dataset = registry.open_dataset(data_options)
     if not dataset.test:
         raise InputError(
             f"{config.run}: its data has no test images to evaluate on: name a data set that has, with "
             "--dataset=FOLDER_WITH_testA_testB"
         )
-    model = runs.load(config.run)
+    model = runs.load_checkpoint(options, checkpoint)
     if config.direction != "both" and config.direction not in model.directions:
         raise InputError(f"--direction={config.direction}: this run translates {', '.join(model.directions)}")
     names = model.directions if config.direction == "both" else (config.direction,)
@@ -91,7 +90,7 @@ def _evaluate_one(config, networks):
         "not_computed": not_computed,
     }
     result = _for_json(result)
-    _write(folder.path / FILE, result)
+    _write(pathlib.Path(config.run) / FILE, result)
     return result
 
 
@@ -125,9 +124,8 @@ def _data_options(config, options):
     )
 
 
-def _head(config):
+def _head(config, checkpoint):
     """All that tells one evaluation from another, before anything is computed."""
-    checkpoint = runs.RunFolder(config.run).latest_checkpoint()
     settings = {
         field.name: getattr(config, field.name)
         for field in dataclasses.fields(config)
@@ -137,10 +135,7 @@ def _head(config):
         {
             "settings": settings,
             "protocol": PROTOCOLS[config.lpips_protocol].source,
-            "checkpoint": {
-                "name": os.path.basename(checkpoint),
-                "sha256": pretrained.sha256(f"{checkpoint}.data-00000-of-00001"),
-            },
+            "checkpoint": {"name": checkpoint.path.name, "sha256": checkpoint.sums},
             "versions": {
                 "munit_tf": munit_tf.__version__,
                 "python": platform.python_version(),
@@ -152,13 +147,13 @@ def _head(config):
     )
 
 
-def _kept(config, networks):
+def _kept(config, checkpoint, networks):
     """The run's `evaluation.json`, if it is whole and of this checkpoint, these settings and weights."""
     try:
         result = json.loads((pathlib.Path(config.run) / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    head = _head(config)
+    head = _head(config, checkpoint)
     same = all(result.get(key) == value for key, value in head.items())
     provenance = _for_json(networks.provenance)
     same_weights = all(provenance.get(use) == value for use, value in result.get("weights", {}).items())

@@ -1,7 +1,6 @@
 """An export, whole and checked or not at all."""
 
 import contextlib
-import fcntl
 import os
 import pathlib
 import shutil
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from munit_tf.config import InputError
 from munit_tf.serving import checks, saved_model, tflite
+from munit_tf.whole_files import locked
 
 _BOUNDS = {  # On the largest difference, of images in [-1, 1]; on the mean where weights were quantized.
     "saved_model": checks.Difference(1e-5, np.inf),
@@ -63,25 +63,18 @@ def export(model, folder, *, formats, quantize, max_pixels, image_size):
 @contextlib.contextmanager
 def _unfinished(folder):
     """An empty folder inside `folder` for one export at a time; it is gone afterwards."""
-    unfinished, descriptor = folder / ".unfinished", None
+    unfinished = folder / ".unfinished"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # It ends with this process.
-        except BlockingIOError:
-            raise InputError(f"--output={folder}: another export is writing to it") from None
-        try:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir()
-            yield unfinished
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        with locked(folder, f"--output={folder}: another export is writing to it"):
+            try:
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                yield unfinished
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
         raise InputError(f"--output={folder} cannot be written: {error.strerror or error}") from error
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
 
 
 def _next_version(folder):

@@ -1,6 +1,7 @@
 """What happens between the steps of `fit`. Steps are the run's, also in a run that is resumed."""
 
 import json
+import math
 import resource
 import signal
 import sys
@@ -10,6 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
+
+from munit_tf.checkpoints import NotFinite
+from munit_tf.whole_files import replacing
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -30,6 +34,20 @@ class StepCallback(keras.callbacks.Callback):
     def after_step(self, step, logs):
         """What to do after a step; `logs` is `train_step`'s result, as numbers."""
         raise NotImplementedError
+
+
+class Finite(StepCallback):
+    """Ends `fit` with NotFinite at the first step with a loss that is not finite.
+
+    It comes before all others, so that none of them sees such a step.
+    """
+
+    def after_step(self, step, logs):
+        """Looks at the losses."""
+        wrong = [name for name, value in logs.items() if not math.isfinite(value)]
+        if wrong:
+            others = f" (so are {len(wrong) - 1} other losses)" if len(wrong) > 1 else ""
+            raise NotFinite(f"step {step}: {wrong[0]} is {float(logs[wrong[0]])}{others}")
 
 
 class ProgressBar(StepCallback):
@@ -108,13 +126,14 @@ class Log(StepCallback):
         row = {"step": step, **{name: float(value) for name, value in sorted(logs.items())}}
         row.update(self._probes.measure())
         row.update(images_per_second=speed, peak_memory_mib=_peak_memory_mib())
-        with open(self._folder.log, "a") as file:
-            file.write(json.dumps(row) + "\n")
-        with self._writer.as_default(step):
-            for name, value in row.items():
-                if name != "step" and value is not None:
-                    tf.summary.scalar(name, value)
-        self._writer.flush()
+        with self._folder.writing():
+            with open(self._folder.log, "a") as file:
+                file.write(json.dumps(row) + "\n")
+            with self._writer.as_default(step):
+                for name, value in row.items():
+                    if name != "step" and value is not None:
+                        tf.summary.scalar(name, value)
+            self._writer.flush()
         for warning in self._note(row):
             tqdm.write(f"warning: step {step}: {warning}", file=sys.stderr)
         self._last = step, time.monotonic()
@@ -152,34 +171,41 @@ class Samples(StepCallback):
         """Writes the grids."""
         if step % self._every and step != self._last_step:
             return
-        self._folder.samples.mkdir(exist_ok=True)
-        with self._writer.as_default(step):
-            for name, picture in self._probes.grids().items():
-                picture.save(self._folder.samples / f"step_{step:08d}_{name}.png")
-                tf.summary.image(f"samples/{name}", np.asarray(picture)[np.newaxis])
-        self._writer.flush()
+        grids = self._probes.grids()
+        with self._folder.writing():
+            self._folder.samples.mkdir(exist_ok=True)
+            with self._writer.as_default(step):
+                for name, picture in grids.items():
+                    with replacing(self._folder.samples / f"step_{step:08d}_{name}.png") as file:
+                        picture.save(file, format="PNG")
+                    tf.summary.image(f"samples/{name}", np.asarray(picture)[np.newaxis])
+            self._writer.flush()
 
 
 class Checkpoints(StepCallback):
     """A checkpoint every `every` steps; `save` writes one of the last step, if there is none."""
 
-    def __init__(self, first_step, every, manager):
+    def __init__(self, first_step, every, folder, manager):
         super().__init__(first_step)
         self._every = every
+        self._folder = folder
         self._manager = manager
-        self._step = self._saved = first_step
 
     def after_step(self, step, logs):
         """Saves, where it is time."""
-        self._step = step
         if step % self._every == 0:
             self.save()
 
     def save(self):
-        """Saves the last step taken."""
-        if self._saved != self._step:
-            self._manager.save(checkpoint_number=self._step)
-            self._saved = self._step
+        """Saves the last step taken.
+
+        Raises:
+            NotFinite: a weight, or what an optimiser keeps of it, is not finite.
+            InputError: the folder cannot be written.
+        """
+        if self._manager.step > self.first_step:
+            with self._folder.writing():
+                self._manager.save()
 
 
 class StopOnSignal(StepCallback):

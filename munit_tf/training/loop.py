@@ -1,16 +1,16 @@
 """One training run, from options to a run folder."""
 
 import shlex
-import shutil
 import sys
 
 import keras
 import tensorflow as tf
 
-from munit_tf import runs
+from munit_tf import checkpoints, runs
+from munit_tf.checkpoints import NotFinite
 from munit_tf.config import InputError
 from munit_tf.data import pipeline, registry
-from munit_tf.training import callbacks
+from munit_tf.training import callbacks, rollback
 from munit_tf.training.devices import describe, make_strategy
 from munit_tf.training.probes import Probes
 
@@ -38,6 +38,12 @@ def train(options):
     print(f"training on {describe()}", file=sys.stderr)
     strategy = make_strategy(train_options.strategy, train_options.batch_size)
     folder = runs.RunFolder(train_options.output)
+    with folder.lock():
+        return _train(dataset, folder, options, strategy)
+
+
+def _train(dataset, folder, options, strategy):
+    train_options = options.train
     checkpoint = _checkpoint_to_resume(folder, options)
 
     keras.utils.set_random_seed(train_options.seed)
@@ -45,7 +51,7 @@ def train(options):
         model = runs.build_model(options)
         model.compile(options.data.image_size, jit_compile=train_options.jit_compile)
         if checkpoint:
-            runs.restore(model.named_state(), checkpoint)
+            checkpoints.restore(model.named_state(), checkpoint)
     first_step = int(model.step.numpy())
     if first_step >= train_options.steps:
         print(
@@ -57,14 +63,23 @@ def train(options):
     images = _probe_images(dataset, options.data)
     probes = Probes(model, images, train_options.seed, train_options.batch_size)
     folder.write_options(options)
-    earlier = folder.cut_log(first_step)
-    if not checkpoint and folder.tensorboard.exists():
-        shutil.rmtree(folder.tensorboard)
-    return _fit(model, dataset, probes, folder, options, earlier)
+    if not checkpoint:
+        with folder.writing():
+            folder.start_anew()
+            if train_options.on_nan == "rollback":  # There must be one to go back to.
+                runs.checkpoint_manager(folder, model, train_options.keep_checkpoints).save()
+    with callbacks.StopOnSignal(first_step) as stop:
+        while int(model.step.numpy()) < train_options.steps and not stop.received:
+            try:
+                _fit(model, dataset, probes, folder, options, stop)
+            except NotFinite as error:
+                rollback.go_back(model, folder, train_options.on_nan, error)
+    return stop.received if int(model.step.numpy()) < train_options.steps else None
 
 
-def _fit(model, dataset, probes, folder, options, earlier):
+def _fit(model, dataset, probes, folder, options, stop):
     first_step, train_options = int(model.step.numpy()), options.train
+    earlier = folder.cut_log(first_step)
     batches = pipeline.training_batches(
         dataset.train,
         resize=options.data.resize,
@@ -75,9 +90,11 @@ def _fit(model, dataset, probes, folder, options, earlier):
         start=first_step,
         stop=train_options.steps,
         paired=options.data.paired,
+        rollbacks=[note["to"] for note in folder.read_rollbacks()],
     )
-    writer = tf.summary.create_file_writer(str(folder.tensorboard))
     manager = runs.checkpoint_manager(folder, model, train_options.keep_checkpoints)
+    with folder.writing():
+        writer = tf.summary.create_file_writer(str(folder.tensorboard))
     bar = callbacks.ProgressBar(first_step, train_options.steps, train_options.batch_size)
     log = callbacks.Log(
         first_step,
@@ -92,28 +109,28 @@ def _fit(model, dataset, probes, folder, options, earlier):
     samples = callbacks.Samples(
         first_step, train_options.steps, train_options.sample_every, folder, writer, probes
     )
-    checkpoints = callbacks.Checkpoints(first_step, train_options.checkpoint_every, manager)
-    stop = callbacks.StopOnSignal(first_step)
-    with bar, stop:
+    saving = callbacks.Checkpoints(first_step, train_options.checkpoint_every, folder, manager)
+    with bar:
         try:
             with pipeline.input_errors():
                 model.fit(
                     batches,
                     steps_per_epoch=train_options.steps - first_step,
                     verbose=0,
-                    callbacks=[bar, log, samples, checkpoints, stop],
+                    callbacks=[callbacks.Finite(first_step), bar, log, samples, saving, stop],
                 )
-        except InputError:
-            checkpoints.save()  # The images of a step come before it begins: the last one was finished.
+        except NotFinite:
             raise
-        checkpoints.save()
-    return stop.received if int(model.step.numpy()) < train_options.steps else None
+        except InputError:
+            saving.save()  # The images of a step come before it begins: the last one was finished.
+            raise
+        saving.save()
 
 
 def _checkpoint_to_resume(folder, options):
     """The checkpoint to go on from, or None to start; writes nothing."""
     resume = options.train.resume
-    checkpoint = folder.latest_checkpoint()
+    checkpoint = folder.newest_checkpoint()
     if resume == "never" and folder.path.exists() and any(folder.path.iterdir()):
         raise InputError(f"{folder.path} is in use already, and --resume=never: choose another --output")
     if (

@@ -10,7 +10,7 @@ from conformance.methods import TINY, tiny, tiny_batch
 from translation.run_folders import files, make_images, make_run, read
 
 import munit_tf
-from munit_tf import runs, translate
+from munit_tf import checkpoints, runs, translate
 from munit_tf.serving import writing
 
 
@@ -100,10 +100,10 @@ def test_two_replicas_in_a_graph(policy, mirrored):
 
 
 def test_saves_and_restores(method, one_step, tmp_path):
-    manager = runs.checkpoint_manager(runs.RunFolder(tmp_path), one_step.model, keep=2)
-    path = manager.save(checkpoint_number=1)
+    folder = runs.RunFolder(tmp_path)
+    runs.checkpoint_manager(folder, one_step.model, keep=2).save()
     other = tiny(method)
-    runs.restore(other.named_state(), path)
+    checkpoints.restore(other.named_state(), folder.newest_checkpoint())
     for name, value in one_step.after.items():
         np.testing.assert_array_equal(other.named_state()[name].numpy(), value, err_msg=name)
 

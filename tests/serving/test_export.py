@@ -25,7 +25,7 @@ def run(tmp_path_factory):
     model = runs.build_model(options)
     model.compile()
     folder.write_options(options)
-    runs.checkpoint_manager(folder, model, keep=1).save(checkpoint_number=1)
+    runs.checkpoint_manager(folder, model, keep=1).save()
     return folder.path
 
 

@@ -50,12 +50,11 @@ def train(*flags, cwd, check=True):
 
 def state(run, step):
     """{name: array} of a checkpoint."""
-    path = str(run / "checkpoints" / f"step-{step}")
-    reader = tf.train.load_checkpoint(path)
+    reader = tf.train.load_checkpoint(str(run / "checkpoints" / f"step-{step}" / "state"))
     return {
         key: reader.get_tensor(key)
         for key in reader.get_variable_to_shape_map()
-        if not key.startswith(("_CHECKPOINTABLE", "save_counter"))
+        if not key.startswith("_CHECKPOINTABLE")
     }
 
 

@@ -43,11 +43,7 @@ def test_run_folder_and_last_lines(six_steps):
         for step in (4, 6)
         for name in ("a2b", "b2a", "guided_a2b", "guided_b2a")
     )
-    assert {name.split(".")[0] for name in os.listdir(run / "checkpoints")} == {
-        "checkpoint",
-        "step-3",
-        "step-6",
-    }
+    assert sorted(os.listdir(run / "checkpoints")) == ["step-3", "step-6"]
     assert result.stdout.splitlines() == ["run folder: six", "open:       six/samples/step_00000006_a2b.png"]
     assert "6/6" in result.stderr and "Traceback" not in result.stderr
 

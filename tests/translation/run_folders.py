@@ -28,7 +28,7 @@ def make_run(path, method="munit", step=7, seed=0, dataset="photos", **more):
         weight.assign(scale * rng.standard_normal(weight.shape) + name.endswith("gamma"))
     folder = runs.RunFolder(path)
     folder.write_options(options)
-    runs.checkpoint_manager(folder, model, keep=1).save(checkpoint_number=step)
+    runs.checkpoint_manager(folder, model, keep=1).save()
     return path
 
 
