@@ -60,6 +60,28 @@ def test_load_says_what_is_no_run(tmp_path):
         munit_tf.load(tmp_path)
 
 
+def test_run_folders_are_on_this_machine():
+    with pytest.raises(ValueError, match="gs://bucket/run: files must be on this machine"):
+        munit_tf.load("gs://bucket/run")
+
+
+def test_a_lock_leaves_no_empty_folder_behind(tmp_path):
+    with runs.RunFolder(tmp_path / "runs" / "mine").lock():
+        assert (tmp_path / "runs" / "mine").is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_notes_of_rollbacks_are_an_error(tmp_path):
+    folder = runs.RunFolder(tmp_path)
+    assert folder.read_rollbacks() == []
+    folder.write_rollbacks([{"to": 7, "reason": "step 9: loss_g is nan"}])
+    assert folder.read_rollbacks() == [{"to": 7, "reason": "step 9: loss_g is nan"}]
+    for text in ("", "3", '[{"to": "7"}]', "[{}]"):
+        folder.rollbacks.write_text(text)
+        with pytest.raises(ValueError, match="rollbacks.json is damaged"):
+            folder.read_rollbacks()
+
+
 def test_cut_log_drops_later_and_torn_lines(tmp_path):
     folder = runs.RunFolder(tmp_path)
     folder.log.write_text('{"step": 1, "x": 0.5}\n{"step": 2, "x": 0.25}\n{"step": 3, "x"')

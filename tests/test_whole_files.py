@@ -1,11 +1,13 @@
 """Files are there whole or not at all."""
 
+import errno
+import fcntl
 import os
 
 import pytest
 
 from munit_tf.config import InputError
-from munit_tf.whole_files import replacing
+from munit_tf.whole_files import locked, replacing
 
 
 def test_a_whole_file_takes_the_others_place(tmp_path):
@@ -29,3 +31,22 @@ def test_no_folder(tmp_path):
     message = "none/x cannot be written: No such file"
     with pytest.raises(InputError, match=message), replacing(tmp_path / "none" / "x"):
         pass
+
+
+def test_a_folder_is_for_one_at_a_time(tmp_path):
+    with locked(tmp_path, "busy"):
+        with pytest.raises(InputError, match="^busy$"), locked(tmp_path, "busy"):
+            pass
+        assert os.listdir(tmp_path) == []
+    with locked(tmp_path, "busy"):
+        pass
+
+
+def test_a_file_system_without_locks_is_said_to_have_none(tmp_path, monkeypatch, capsys):
+    def flock(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with locked(tmp_path, "busy"):
+        pass
+    assert "its file system has no locks (No locks available)" in capsys.readouterr().err

@@ -110,6 +110,20 @@ def test_a_run_that_starts_at_step_k_shows_the_same():
             np.testing.assert_array_equal(early[name], again[name])
 
 
+def test_after_a_rollback_images_and_noise_are_others_and_follow_from_the_step_alone():
+    sources = {"a": _Gradient(50, size=(20, 12))}
+    options = dict(batch_size=2, noise={"style_a": (8,)}, resize=12, image_size=(8, 6))
+    whole = batches(sources, 0, 6, **options)
+    once, thrice = (batches(sources, 0, 6, rollbacks=to, **options) for to in ([2], [2, 2, 4]))
+    late = batches(sources, 3, 6, rollbacks=[2, 2, 4], **options)
+    for name in ("a", "style_a"):
+        rows = [[batch[name].tolist() for batch in run] for run in (whole, once, thrice)]
+        assert rows[0][:2] == rows[1][:2] == rows[2][:2]
+        for k in (2, 3, 4, 5):
+            assert rows[0][k] != rows[1][k] != rows[2][k] != rows[0][k]
+        assert rows[2][3:] == [batch[name].tolist() for batch in late]
+
+
 def test_a_late_step_costs_no_earlier_one():
     assert len(batches({"a": _Flat(7)}, 10**12, 10**12 + 2)) == 2
 
