@@ -24,7 +24,7 @@ Turns a checkpoint of the authors' PyTorch implementation of MUNIT into a run fo
 
 The sizes of the networks are read off the files. What files do not show (images and their size, padding,
 activations, loss, weights of losses, learning rate) comes from the flags of munit_tf.train. PyTorch must be
-installed: pip install torch"""
+installed: pip install 'torch>=2.6'"""
 PROGRAM = "import_official"
 _DEFAULT_STEP = "as neither --step nor a name like gen_01000000.pt tells"
 # What the results depend on and a file may not show.
@@ -99,7 +99,12 @@ def _load(path):
     try:
         import torch
     except ImportError as error:
-        raise InputError(f"PyTorch cannot be imported ({error}): pip install torch") from None
+        raise InputError(f"PyTorch cannot be imported ({error}): pip install 'torch>=2.6'") from None
+    if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6):
+        raise InputError(
+            f"PyTorch {torch.__version__} can be made to run what a file hides (CVE-2025-32434): "
+            "pip install 'torch>=2.6'"
+        )
     from munit_tf.models import official
 
     if not os.path.isfile(path):

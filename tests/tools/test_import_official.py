@@ -254,6 +254,14 @@ def files(run_tool):
     return sorted(os.listdir("."))
 
 
+def test_a_pytorch_that_does_not_keep_its_word_is_refused(run_tool, monkeypatch):
+    """Up to 2.5 `weights_only` let through what it was to keep out."""
+    torch.save({"a": {}, "b": {}}, "gen.pt")
+    monkeypatch.setattr(torch, "__version__", "2.5.1+cpu")
+    status, _, errors = run_tool("--generator=gen.pt")
+    assert status == 2 and "PyTorch 2.5.1+cpu" in errors and "pip install 'torch>=2.6'" in errors
+
+
 @pytest.mark.parametrize(
     "flags, parts",
     [

@@ -5,7 +5,6 @@
 
 import contextlib
 import os
-import pathlib
 import random
 import resource
 import shutil
@@ -31,6 +30,7 @@ FLAGS = ["--method=cyclegan", "--noise_dim=0", "--pool_size=3", "--dataset=photo
 FLAGS += ["--image_size=16", "--gen_dim=4", "--num_downsample=1", "--num_res_blocks=1", "--dis_dim=4"]
 FLAGS += ["--num_dis_layers=1", "--num_scales=1", "--batch_size=2", "--checkpoint_every=1"]
 FLAGS += ["--sample_every=1000"]
+random.seed(HARMS)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,6 @@ def cut_off(path):
 def test_killed_and_cut_off_a_run_ends_as_an_uninterrupted_one(folder, forked, monkeypatch, capfd):
     """After every other kill, at a random moment, the newest checkpoint is truncated, too."""
     run, flags = folder / "killed", [*FLAGS, "--log_every=1000"]
-    random.seed(HARMS)
     reached = -1
     for i in range(HARMS):
         process = forked.start(*flags, "--steps=1000000", "--output=killed")
@@ -139,26 +138,23 @@ def disk(tmp_path):
         subprocess.run(["umount", tmp_path], check=True)
 
 
-def test_a_full_disk_is_one_line_and_training_goes_on_when_there_is_room(folder, forked, disk):
+def test_a_full_disk_is_one_line_and_training_goes_on_when_there_is_room(forked, disk):
     run = disk / "run"
     flags = [*FLAGS, "--log_every=1", f"--output={run}"]
-    forked.start(*flags, "--steps=1")
-    assert forked.wait()[0] == 0
-    for room in (20_000, 300_000):
-        with full(disk, forked, room):
-            forked.start(*flags, "--steps=3")
+    run_to_its_end(forked, *flags, "--steps=1")
+    size = sum(path.stat().st_size for path in (run / "checkpoints" / "step-1").iterdir())
+    for _ in range(HARMS // 2):
+        with full(disk, forked, room=random.randrange(10_000, size * 3 // 4)):
+            forked.start(*flags, "--steps=2")
             status, errors = forked.wait()
         lines = errors.splitlines()
         assert status == 2 and "Traceback" not in errors, errors
         assert lines[-1].startswith("munit_tf.train: ") and "cannot be written: " in lines[-1]
-        assert int(munit_tf.load(run).step) == newest(run)
+        assert int(munit_tf.load(run).step) == newest(run) == 1
         assert [path for path in run.rglob("*") if ".tmp" in path.name] == []
-    forked.start(*flags, "--steps=3")
-    assert forked.wait()[0] == 0
-    forked.start(*FLAGS, "--steps=3", "--output=roomy")
-    assert forked.wait()[0] == 0
-    assert_same_state(run, folder / "roomy", 3)
-    assert [row["step"] for row in log(run)] == [1, 2, 3]
+        assert (run / "run.flags").read_text().startswith("# All options of this run.")
+    run_to_its_end(forked, *flags, "--steps=2")
+    assert newest(run) == 2 and [row["step"] for row in log(run)] == [1, 2]
 
 
 @pytest.fixture
@@ -205,24 +201,31 @@ def test_an_infinite_learning_rate_stops_at_its_step(here, monkeypatch, capfd):
         return tf.where(self._step == 2, tf.constant(np.inf, tf.float64), rate(self))
 
     monkeypatch.setattr(Adam, "current_learning_rate", infinite)
-    status, line, _ = train(capfd, "infinite", "--steps=4")
-    assert status == 2
+    status, line, notes = train(capfd, "infinite", "--steps=4")
+    assert (status, notes) == (2, [])
     assert line.startswith("munit_tf.train: step 3: ") and "/checkpoints/step-2 is finite" in line
-    assert_finite(pathlib.Path("infinite"), 2)
+    assert_finite(here / "infinite", 2)
+    # Other images do not help; it is tried twice.
+    status, line, notes = train(capfd, "infinite", "--steps=4", "--on_nan=rollback")
+    assert (status, notes) == (2, [2, 2])
+    assert line.startswith("munit_tf.train: step 3: ") and "NaN 3 times in a row after" in line
+    assert_finite(here / "infinite", 2)
 
 
-def test_rollback_goes_on_with_other_images_and_stops_the_third_time(here, monkeypatch, capfd):
-    with monkeypatch.context() as patch:
-        poison(patch, 3, times=1)
-        status, line, notes = train(capfd, "parts", "--steps=3")
-        assert (status, notes) == (2, []) and "step 3: " in line and "--on_nan=rollback" in line
-        assert_finite(pathlib.Path("parts"), 2)
-        assert train(capfd, "parts", "--steps=3", "--on_nan=rollback")[::2] == (0, [2])
-        assert train(capfd, "parts", "--steps=4", "--on_nan=rollback")[::2] == (0, [2])
-        assert train(capfd, "one", "--steps=4", "--on_nan=rollback")[::2] == (0, [2])
+def test_rollback_goes_on_with_other_images_as_a_resumed_run_does(here, monkeypatch, capfd):
+    poison(monkeypatch, 3, times=1)
+    assert train(capfd, "parts", "--steps=3", "--on_nan=rollback")[::2] == (0, [2])
+    assert train(capfd, "parts", "--steps=4")[::2] == (0, [2])
+    assert train(capfd, "one", "--steps=4", "--on_nan=rollback")[::2] == (0, [2])
     assert_finite(here / "one", 4)
     assert_same_state(here / "parts", here / "one", 4)
     assert log(here / "parts") == log(here / "one")
-    poison(monkeypatch, 6, times=9)
-    status, line, notes = train(capfd, "one", "--steps=8", "--on_nan=rollback")
-    assert (status, notes) == (2, [2, 4, 4]) and "NaN 3 times in a row after" in line
+
+
+def test_a_nan_before_the_first_checkpoint(here, monkeypatch, capfd):
+    poison(monkeypatch, 1, times=1)
+    status, line, _ = train(capfd, "early", "--steps=1")
+    assert status == 2 and line.startswith("munit_tf.train: step 1: ") and "before the first" in line
+    assert not (here / "early" / "checkpoints").exists()
+    assert train(capfd, "early", "--steps=1", "--on_nan=rollback")[::2] == (0, [0])
+    assert_finite(here / "early", 1)
