@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 
 import keras
@@ -74,8 +75,12 @@ class RunFolder:
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
-            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-            raise InputError(f"--output={self.path} cannot be written: {reason}") from error
+            # TensorFlow's messages end like `PATH; No space left on device [Op:SaveV2]`.
+            lines = re.sub(r"\[Op:.*\]", "", getattr(error, "strerror", None) or str(error))
+            reason = " ".join(lines.split()).rpartition("; ")[2]
+            raise InputError(
+                f"--output={self.path} cannot be written: {reason}; once it can be, the same command goes on"
+            ) from error
 
     def options(self):
         """The Options that the run was started with.

@@ -149,7 +149,8 @@ def test_a_full_disk_is_one_line_and_training_goes_on_when_there_is_room(forked,
             status, errors = forked.wait()
         lines = errors.splitlines()
         assert status == 2 and "Traceback" not in errors, errors
-        assert lines[-1].startswith("munit_tf.train: ") and "cannot be written: " in lines[-1]
+        reason = "No space left on device" if disk.is_mount() else "File too large"
+        assert lines[-1].startswith("munit_tf.train: ") and f"cannot be written: {reason}" in lines[-1]
         assert int(munit_tf.load(run).step) == newest(run) == 1
         assert [path for path in run.rglob("*") if ".tmp" in path.name] == []
         assert (run / "run.flags").read_text().startswith("# All options of this run.")
