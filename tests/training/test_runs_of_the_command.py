@@ -108,6 +108,7 @@ def test_a_finished_run_says_so_and_changes_nothing(folder, six_steps):
 def test_signals_finish_the_step_and_write_a_checkpoint(folder, number):
     output = folder / f"stopped-{number}"
     flags = ["--dataset=photos", *TINY, "--steps=100000", f"--output={output}"]
+    flags += ["--sample_every=1", "--checkpoint_every=1"]  # What a signal most likely falls into.
     process = subprocess.Popen(command(*flags), cwd=folder, stderr=subprocess.PIPE, text=True)
     while not (output / "log.jsonl").exists():
         assert process.poll() is None
