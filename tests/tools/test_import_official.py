@@ -310,7 +310,7 @@ def test_a_flagfile_of_the_users_must_fit_too(run_tool, files):
 def test_without_pytorch(run_tool, files, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     status, _, error = run_tool("--generator=gen.pt", "--output=run")
-    assert status == 2 and error.count("\n") == 1 and "pip install torch" in error
+    assert status == 2 and error.count("\n") == 1 and "pip install 'torch>=2.6'" in error
 
 
 def test_help_has_its_own_flags_and_trains(run_tool):
@@ -318,4 +318,4 @@ def test_help_has_its_own_flags_and_trains(run_tool):
     assert status == 0
     for flag in ("--generator ", "--discriminator ", "--step ", "--image_size ", "--gan_loss ", "--output "):
         assert output.count(f"\n  {flag}") == 1, flag
-    assert "pip install torch" in output
+    assert "pip install 'torch>=2.6'" in output
