@@ -148,8 +148,8 @@ class TrainConfig(Config):
     strategy: str = option(
         "auto",
         "auto: all GPUs of this machine, else one device; mirrored: MirroredStrategy over all devices; "
-        "none: one device",
-        choices=("auto", "mirrored", "none"),
+        "multiworker: MultiWorkerMirroredStrategy over the machines in TF_CONFIG; none: one device",
+        choices=("auto", "mirrored", "multiworker", "none"),
         may_change=True,
     )
     precision: str = option(

@@ -48,7 +48,18 @@ def check_sizes(resize, image_size):
 
 
 def training_batches(
-    sources, *, resize, image_size, batch_size, seed, noise, start, stop, paired=False, rollbacks=()
+    sources,
+    *,
+    resize,
+    image_size,
+    batch_size,
+    seed,
+    noise,
+    start,
+    stop,
+    paired=False,
+    rollbacks=(),
+    context=None,
 ):
     """Batches of steps start, ..., stop - 1: randomly cropped and flipped images, and noise.
 
@@ -68,12 +79,15 @@ def training_batches(
         paired: image i of a and image i of b belong together: they come in the same order, with the
             same crop and flip.
         rollbacks: steps that training went back to; from each on, images and noise are others.
+        context: tf.distribute.InputContext of the worker that loads, where batches are shared out over
+            several replicas.
 
     Returns:
         tf.data.Dataset of stop - start dicts: each domain float32 [batch_size, height, width, 3] in
-        [-1, 1], each noise float32 [batch_size, *shape]. An image that cannot be decoded or is too
-        small for the crop ends the iteration with an error of TensorFlow's: iterate inside
-        `input_errors()`.
+        [-1, 1], each noise float32 [batch_size, *shape]. With a `context`: a dict for each of the
+        worker's replicas in turn, of that replica's rows; other workers' rows are not loaded.
+        An image that cannot be decoded or is too small for the crop ends the iteration with an error of
+        TensorFlow's: iterate inside `input_errors()`.
 
     Raises:
         InputError: if the sizes fit no image, or paired sources differ in length.
@@ -84,6 +98,9 @@ def training_batches(
         raise InputError(f"--paired needs as many images of a as of b, but there are {counts}")
     if overlap := sources.keys() & noise.keys():
         raise ValueError(f"noise has the names of domains: {sorted(overlap)}")
+    context = context or tf.distribute.InputContext()
+    rows = batch_size // context.num_input_pipelines
+    rows_of_replica = context.get_per_replica_batch_size(batch_size)
 
     def image(domain, position):
         stream = "a" if paired else domain
@@ -93,8 +110,10 @@ def training_batches(
         pixels = tf.numpy_function(load, [index, draws], tf.float32)
         return tf.ensure_shape(pixels, (*image_size, 3))
 
-    def sample(position):
-        passed = [tf.cast(position >= step * batch_size, tf.int64) for step in rollbacks]
+    def sample(i):
+        step, row = i // rows, i % rows
+        position = step * batch_size + context.input_pipeline_id * rows + row
+        passed = [tf.cast(step >= rollback, tf.int64) for rollback in rollbacks]
         position += sum(passed) * _DETOUR * batch_size
         images = {domain: image(domain, position) for domain in sources}
         return images | {
@@ -109,10 +128,10 @@ def training_batches(
     options.threading.private_threadpool_size = threads
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return (
-        tf.data.Dataset.range(start * batch_size, stop * batch_size)
+        tf.data.Dataset.range(start * rows, stop * rows)
         .map(sample, num_parallel_calls=threads, deterministic=True)
-        .batch(batch_size, drop_remainder=True)
-        .prefetch(2)
+        .batch(rows_of_replica, drop_remainder=True)
+        .prefetch(2 * rows // rows_of_replica)
         .with_options(options)
     )
 

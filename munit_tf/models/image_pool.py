@@ -42,6 +42,7 @@ class ImagePool(keras.layers.Layer):
         """
         replica = tf.distribute.get_replica_context()
         own = tf.shape(images)[0]
+        draws = tf.identity(draws)  # On the replica's device, by which they are gathered: a batch has none.
         images, draws = replica.all_gather(images, axis=0), replica.all_gather(draws, axis=0)
         uniform = tf.math.erfc(-draws[:, 1] / 2**0.5) / 2  # The normal distribution function.
         slots = tf.minimum(tf.cast(uniform * self.capacity, tf.int32), self.capacity - 1)

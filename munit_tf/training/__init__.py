@@ -1,1 +1,1 @@
-"""Training: devices, the loop around `fit`, its callbacks."""
+"""Training: devices, workers, the loop over the steps, its callbacks."""

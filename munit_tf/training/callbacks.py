@@ -211,13 +211,23 @@ class Checkpoints(StepCallback):
 class StopOnSignal(StepCallback):
     """SIGINT and SIGTERM let the step finish and end `fit`; a second one ends the process at once.
 
-    A context manager: the signals are its own while it is entered.
+    With several workers, one that a signal comes to ends `fit` on all, after the same step. A context
+    manager: the signals are its own while it is entered.
+
+    Args:
+        first_step: steps taken before this `fit`.
+        workers: Workers.
 
     Attributes:
-        received: the signal that came, or None.
+        received: the signal that all workers have ended `fit` for, or None.
     """
 
     received = None
+
+    def __init__(self, first_step, workers):
+        super().__init__(first_step)
+        self._workers = workers
+        self._own = 0
 
     def __enter__(self):
         """Takes the signals over."""
@@ -233,13 +243,16 @@ class StopOnSignal(StepCallback):
 
     def after_step(self, step, logs):
         """Ends `fit` where a signal has come."""
-        if self.received:
+        received = self._workers.largest(self._own)
+        if received:
+            self.received = signal.Signals(received)
             self.model.stop_training = True
 
     def _note(self, number, frame):
-        self.received = signal.Signals(number)
+        self._own = number
         signal.signal(number, signal.SIG_DFL)
-        tqdm.write(f"{self.received.name}: finishing the step and writing a checkpoint", file=sys.stderr)
+        name = signal.Signals(number).name
+        tqdm.write(f"{name}: finishing the step and writing a checkpoint", file=sys.stderr)
 
 
 def _peak_memory_mib():

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from munit_tf.config import InputError
+from munit_tf.training import workers
 
 
 def set_up():
@@ -25,14 +26,15 @@ def make_strategy(name, batch_size):
     """The tf.distribute strategy that `--strategy` names.
 
     Args:
-        name: "auto", "mirrored" or "none".
+        name: "auto", "mirrored", "multiworker" or "none"; "multiworker" before TensorFlow's first operation.
         batch_size: images of each domain in one step, over all replicas.
 
     Raises:
-        InputError: the batch cannot be shared out evenly.
+        InputError: the batch cannot be shared out evenly, or the workers do not come together.
     """
-    several_gpus = len(tf.config.list_logical_devices("GPU")) > 1
-    if name == "mirrored" or (name == "auto" and several_gpus):
+    if name == "multiworker":
+        strategy = workers.join()
+    elif name == "mirrored" or (name == "auto" and len(tf.config.list_logical_devices("GPU")) > 1):
         strategy = tf.distribute.MirroredStrategy()
     else:
         strategy = tf.distribute.get_strategy()
