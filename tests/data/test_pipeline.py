@@ -199,6 +199,28 @@ def test_values_span_minus_1_to_1():
     assert float(batches({"a": _Flat(1)}, stop=1)[0]["a"].min()) == -1.0
 
 
+def test_workers_share_out_each_batch_and_load_their_own_rows_only():
+    """Two workers with two replicas each: the rows of a batch of 8 in order are their pairs of 2."""
+
+    class Noted(_Flat):
+        def __getitem__(self, index):
+            loaded.append(index)
+            return super().__getitem__(index)
+
+    whole = batches({"a": _Flat(50)}, start=3, stop=5, batch_size=8, noise={"style_a": (2,)})
+    for worker, rows in enumerate([slice(0, 4), slice(4, 8)]):
+        loaded = []
+        context = tf.distribute.InputContext(2, worker, 4)
+        parts = batches(
+            {"a": Noted(50)}, start=3, stop=5, batch_size=8, noise={"style_a": (2,)}, context=context
+        )
+        assert [len(part["a"]) for part in parts] == [2, 2, 2, 2]
+        for name in ("a", "style_a"):
+            own = np.concatenate([step[name][rows] for step in whole])
+            np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), own)
+        assert sorted(loaded) == sorted(level for step in whole for level in shown([step], "a")[rows])
+
+
 def test_element_spec_is_static_and_the_end_is_known():
     dataset = pipeline.training_batches(
         {"a": _Flat(7), "b": _Flat(7)},
