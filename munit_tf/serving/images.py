@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+# With the start of the header: where another chunk came first, the size would not be where it is looked for.
+_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _JPEG = b"\xff\xd8\xff"
 _PNG_HEADER = 24  # Bytes up to and with the height.
 

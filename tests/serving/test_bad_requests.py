@@ -32,6 +32,14 @@ def jpeg(width, height):
     )
 
 
+def disguised():
+    """A PNG file of 3000 x 3000 with an unknown chunk before the header, which looks like one of 16 x 16."""
+    large = encoded(Image.new("L", (3000, 3000)))
+    kind, body = b"abCd", struct.pack(">II", 16, 16)
+    chunk = struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    return large[:8] + chunk + large[8:]
+
+
 WHOLE_PNG, WHOLE_JPEG = encoded(picture(40, 40)), encoded(picture(40, 40), "JPEG")
 FRAME = WHOLE_JPEG.index(b"\xff\xc0")
 BAD = {
@@ -52,6 +60,7 @@ BAD = {
     "png of 4294967295 x 1": png(2**32 - 1, 1),
     "png of 2147483647 x 2147483647": png(2**31 - 1, 2**31 - 1),
     "png of 0 x 16": png(0, 16),
+    "png with a false header": disguised(),
     "png with too little data": png(100, 100, b"\0" * 10),
     "png above the limit": encoded(Image.new("RGB", (MAX_PIXELS + 1, 1))),
     "jpeg signature": WHOLE_JPEG[:3],
