@@ -18,7 +18,7 @@ import tensorflow as tf
 from PIL import Image
 
 from munit_tf.config import InputError
-from munit_tf.data.sources import MAX_PIXELS
+from munit_tf.data.decoding import MAX_PIXELS, UnreadableImage
 
 # After a rollback training goes on this many steps further along in the endless sequence.
 _DETOUR = 2**32
@@ -149,7 +149,8 @@ def input_errors():
     try:
         yield
     except tf.errors.OpError as error:
-        match = re.search(rf"\b{InputError.__name__}: (.+)", error.message)
+        names = f"{InputError.__name__}|{UnreadableImage.__name__}"
+        match = re.search(rf"\b(?:{names}): (.+)", error.message)
         if match:
             raise InputError(match[1]) from error
         raise
@@ -174,20 +175,29 @@ def load_images(source, indices, *, resize, image_size):
     return np.stack(images) if images else np.zeros((0, *image_size, 3), np.float32)
 
 
-def resize_shorter(image, resize):
-    """A PIL image with its shorter side `resize` pixels long, bilinear and antialiased.
+def resized(width, height, resize):
+    """(width, height) of an image whose shorter side becomes `resize`; all in pixels.
 
     Raises:
         InputError: if it is so long and thin that it would have more than MAX_PIXELS then.
     """
     # The longer side is rounded down, as in torchvision, which the authors used.
-    shorter = min(image.size)
-    size = (image.width * resize // shorter, image.height * resize // shorter)
+    shorter = min(width, height)
+    size = (width * resize // shorter, height * resize // shorter)
     if size[0] * size[1] > MAX_PIXELS:
         raise InputError(
-            f"{image.height}x{image.width} pixels is too long and thin for --resize={resize}: "
-            "crop or remove the image"
+            f"{height}x{width} pixels is too long and thin for --resize={resize}: crop or remove the image"
         )
+    return size
+
+
+def resize_shorter(image, resize):
+    """A PIL image with its shorter side `resize` pixels long, bilinear and antialiased.
+
+    Raises:
+        InputError: as `resized` does.
+    """
+    size = resized(*image.size, resize)
     return image if size == image.size else image.resize(size, Image.Resampling.BILINEAR)
 
 

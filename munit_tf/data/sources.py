@@ -6,18 +6,14 @@ A source is anything with `len(source)`, `source[i]` (a PIL RGB image, upright, 
 
 from __future__ import annotations
 
+import dataclasses
 import glob
-import io
 import os
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
-
 from munit_tf.config import InputError
+from munit_tf.data import decoding
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-MAX_PIXELS = 178_000_000
-_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
 
 
 class Files:
@@ -38,22 +34,30 @@ class Files:
         return len(self.paths)
 
     def __getitem__(self, index):
-        """Image `index`, a PIL RGB image; raises InputError if its file cannot be decoded."""
+        """Image `index`, a PIL RGB image; raises InputError as `decoding.read` and `decoding.decode` do."""
+        return self.decoded(index, self.read(index))
+
+    def read(self, index):
+        """The bytes of image `index`'s file; raises InputError as `decoding.read` does."""
+        return decoding.read(self.paths[index])
+
+    def decoded(self, index, data):
+        """Image `index`, a PIL RGB image, of its file's bytes; raises InputError as `decode` does."""
         path = self.paths[index]
-        try:
-            with open(path, "rb") as file:
-                data = file.read()
-        except OSError as error:
-            raise InputError(
-                f"cannot read {path}: {error.strerror}; restore it or take it out of the data set"
-            ) from error
-        image = decode(data, path)
-        middle = image.width // 2
-        if self.half == "left":
-            return image.crop((0, 0, middle, image.height))
-        if self.half == "right":
-            return image.crop((image.width - middle, 0, image.width, image.height))
-        return image
+        image = decoding.decode(data, path)
+        if not self.half:
+            return image
+        middle = _half_width(image.width, path)
+        left = 0 if self.half == "left" else image.width - middle
+        return image.crop((left, 0, left + middle, image.height))
+
+    def header(self, index):
+        """The decoding.Header of image `index`; raises InputError as `decoding.read_header` does."""
+        path = self.paths[index]
+        header = decoding.read_header(path)
+        if not self.half:
+            return header
+        return dataclasses.replace(header, width=_half_width(header.width, path))
 
     def name(self, index):
         """What to call image `index` in a message: its path."""
@@ -77,75 +81,12 @@ class Files:
         return list(seen)
 
 
-def decode(data, name):
-    """The image in an encoded file, upright and in colour.
-
-    Of an animation it is the first frame; EXIF orientation is applied; transparency becomes white;
-    16-bit grey is scaled to 8 bits.
-
-    Args:
-        data: bytes, the whole file.
-        name: what to call the file in a message.
-
-    Returns:
-        PIL image of mode RGB.
-
-    Raises:
-        InputError: if the file is empty, damaged, no image, or larger than MAX_PIXELS (found from
-            its header, before anything is decoded).
-    """
-    if not data:
-        raise InputError(f"{name} is empty (0 bytes): fetch it again or remove it")
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise Image.DecompressionBombError
-            return _to_rgb(ImageOps.exif_transpose(image))
-    except UnidentifiedImageError as error:
-        raise InputError(
-            f"{name} is not an image, is damaged, or has an unknown format (known: "
-            f"{' '.join(_FORMATS)}): convert it or remove it"
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise InputError(
-            f"{name} has more than {MAX_PIXELS} pixels by its header: scale it down or remove it"
-        ) from error
-    # Pillow's decoders raise whatever suits the format: OSError, SyntaxError, struct.error, ...
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"{name} cannot be decoded ({reason}): fetch it again, convert it or remove it"
-        ) from error
-
-
-def _to_rgb(image):
-    if image.mode.startswith("I"):
-        # Pillow's own conversion clips at 255.
-        levels = np.asarray(image).astype(np.int64)
-        if levels.min() < 0 or levels.max() > 65535:
-            raise ValueError("grey values beyond 16 bits")
-        image = Image.fromarray(((levels + 128) // 257).astype(np.uint8))
-    elif image.mode == "F":
-        raise ValueError("grey values in floating point")
-    elif image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA"))
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def suffix(data, name):
-    """The file name suffix, such as ".png", that suits an encoded image's content.
-
-    Raises:
-        InputError: if `data` (bytes) is no image; the message calls it `name`.
-    """
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            return {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif"}.get(
-                image.format, "." + image.format.lower()
-            )
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InputError(f"{name} is not a usable image: {error}") from error
+def _half_width(width, path):
+    if width < 2:
+        raise decoding.UnreadableImage(
+            "damaged", f"{path} is 1 pixel wide and no pair side by side: fetch it again or remove it"
+        )
+    return width // 2
 
 
 def list_images(spec):

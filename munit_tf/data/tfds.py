@@ -13,7 +13,7 @@ import shutil
 from typing import Callable
 
 from munit_tf.config import InputError
-from munit_tf.data import downloads, sources
+from munit_tf.data import decoding, downloads
 
 FOLDERS = ("trainA", "trainB", "testA", "testB")
 
@@ -173,7 +173,7 @@ def _write_out(prepared, recipe, folder):
         )
         for index, record in enumerate(progress):
             domain = recipe.folder(split, index, record)
-            suffix = sources.suffix(record["image"], f"record {index} of {prepared} {split}")
+            suffix = decoding.suffix(record["image"])
             path = folder / domain / f"{counts[domain]:08d}{suffix}"
             path.write_bytes(record["image"])
             counts[domain] += 1
