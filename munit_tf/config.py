@@ -115,6 +115,13 @@ class DataConfig(Config):
         "address to fetch the pix2pix archives from, instead of their authors' server",
         may_change=True,
     )
+    unreadable: str = option(
+        "error",
+        "images that cannot be decoded: error: training stops there and names it; skip: the next one that "
+        "can takes its place, and each is named once",
+        choices=("error", "skip"),
+        may_change=True,
+    )
     resize: int = option(256, "shorter side after resizing, in pixels", minimum=1)
     image_size: tuple = option(
         (256, 256), "random crop after resizing, in pixels: 256 or 192x256 (height x width)"

@@ -12,6 +12,7 @@ from typing import Any, Callable
 from munit_tf.config import InputError
 from munit_tf.data import archives, tfds
 from munit_tf.data.shapes import Shapes
+from munit_tf.data.skipping import skip_unreadable
 from munit_tf.data.sources import Files, list_images
 
 LAYOUT = "trainA trainB (and both testA testB or neither)"
@@ -58,7 +59,8 @@ def open_dataset(config):
         config: DataConfig.
 
     Returns:
-        Dataset. If `config.paired`, image i of a and image i of b belong together.
+        Dataset. If `config.paired`, image i of a and image i of b belong together. If
+        `config.unreadable` is "skip", no image of it is unreadable: see `skipping`.
 
     Raises:
         InputError: if the options contradict each other, images are missing or have no pair, or a
@@ -78,6 +80,8 @@ def open_dataset(config):
             "no images: give --dataset=NAME, --dataset=FOLDER, or --train_a=... --train_b=... "
             f"(names: {' '.join(NAMES)})"
         )
+    if config.unreadable == "skip":
+        train, test = (skip_unreadable(sources, config.paired) for sources in (train, test))
     return Dataset(train, test)
 
 

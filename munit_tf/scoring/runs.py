@@ -56,7 +56,8 @@ def evaluate(config):
 
 def _evaluate_one(config, options, checkpoint, networks):
     head = _head(config, checkpoint)
-    data_options = _data_options(config, options.data)
+    # A measure counts every image once, so none may stand in for another.
+    data_options = dataclasses.replace(_data_options(config, options.data), unreadable="error")
     dataset = registry.open_dataset(data_options)
     if not dataset.test:
         raise InputError(

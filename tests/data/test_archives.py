@@ -82,6 +82,18 @@ def test_paired_archive_has_equal_files_on_both_sides(tmp_path, serve):
     assert dataset.train["a"].paths == dataset.train["b"].paths
 
 
+def test_an_unreadable_pair_can_be_skipped(tmp_path, serve, capfd):
+    mirror = serve(GOOD)
+    registry.open_dataset(config(tmp_path, mirror))
+    broken = tmp_path / "data/munit_tf/edges2shoes/train/1_AB.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    train = registry.open_dataset(config(tmp_path, mirror, unreadable="skip")).train
+    assert colours([train["a"][1]]) == {LEFT} and colours([train["b"][1]]) == {RIGHT}
+    assert train["a"].name(1).endswith("2_AB.png (left half)")
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("skipped: ")]
+    assert len(lines) == 1 and str(broken) in lines[0]
+
+
 def test_archive_is_fetched_once(tmp_path, serve):
     registry.open_dataset(config(tmp_path, serve(GOOD)))
     assert len(registry.open_dataset(config(tmp_path, "http://127.0.0.1:9")).train["a"]) == 5

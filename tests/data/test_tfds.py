@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import io
 import json
+import pathlib
 import shutil
 import socket
 import zipfile
@@ -230,6 +231,25 @@ def test_written_folder_is_enough(data, tmp_path, offline):
     shutil.copytree(data[0] / "munit_tf/male2female", tmp_path / "munit_tf/male2female")
     dataset = registry.open_dataset(DataConfig(dataset="male2female", data_dir=str(tmp_path)))
     assert len(dataset.train["a"]) == 2
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_an_unreadable_record_can_be_skipped(data, tmp_path, offline, name):
+    shutil.copytree(data[0] / "munit_tf" / name, tmp_path / "munit_tf" / name)
+    options = dict(dataset=name, data_dir=str(tmp_path))
+    first = registry.open_dataset(DataConfig(**options)).train["a"].paths[0]
+    pathlib.Path(first).write_bytes(b"text")
+    with pytest.raises(InputError, match="00000000.* is not an image"):
+        registry.open_dataset(DataConfig(**options)).train["a"][0]
+    source = registry.open_dataset(DataConfig(**options, unreadable="skip")).train["a"]
+    np.testing.assert_array_equal(np.asarray(source[0]), np.asarray(source[1]))
+
+
+def test_a_record_that_is_no_image_is_written_out_like_the_others(prepared, monkeypatch):
+    """Training says which file it is, or skips it; preparation need not fail for it."""
+    monkeypatch.setattr(tfds.decoding, "_FORMATS", ("GIF",))
+    dataset = registry.open_dataset(DataConfig(dataset="summer2winter", data_dir=str(prepared)))
+    assert [pathlib.Path(path).name for path in dataset.test["b"].paths] == ["00000000.jpg"]
 
 
 def test_newest_version_is_taken(prepared):
