@@ -11,6 +11,7 @@ from munit_tf import checkpoints, runs
 from munit_tf.checkpoints import NotFinite
 from munit_tf.config import InputError
 from munit_tf.data import pipeline, registry
+from munit_tf.data.inspection import start
 from munit_tf.training import callbacks, rollback
 from munit_tf.training.devices import describe, make_strategy
 from munit_tf.training.probes import Probes
@@ -40,6 +41,10 @@ def train(options):
     workers = Workers(make_strategy(options.train.strategy, options.train.batch_size))
     with workers.ending_together():
         dataset = registry.open_dataset(options.data)
+        advice = start.check(dataset.train, options.data)
+        if workers.is_chief:
+            for line in advice:
+                print(line, file=sys.stderr)
         print(f"training on {describe()}", file=sys.stderr)
         folder = runs.RunFolder(options.train.output)
         with folder.lock() if workers.is_chief else contextlib.nullcontext():

@@ -68,26 +68,36 @@ def test_missing_folder(here):
 
 
 def test_corrupt_image_among_a_hundred_is_named(here):
-    """It is met in the first epoch, in a thread of the pipeline; mended, training goes on."""
+    """It is met in the first epoch, in a thread of the pipeline; skipping it, training goes on."""
     for i in range(98):
         Image.new("RGB", (24, 20), (i, 0, 0)).save(here / "photos" / "trainA" / f"x{i:03d}.jpg")
     broken = here / "photos" / "trainA" / "x050.jpg"
-    broken.write_bytes(broken.read_bytes()[:300])
+    broken.write_bytes((here / "photos" / "trainA" / "000.jpg").read_bytes()[:-200])  # Its header is whole.
     result = train("--dataset=photos", *TINY, "--steps=51", "--output=run", cwd=here, check=False)
     assert result.returncode == 2
     line = result.stderr.splitlines()[-1]
     assert line.startswith("munit_tf.train: ") and str(broken) in line
     assert "Traceback" not in result.stderr
     reached = log(here / "run")[-1]["step"]
-    Image.new("RGB", (24, 20)).save(broken)
-    train("--dataset=photos", *TINY, f"--steps={reached + 1}", "--output=run", "--resume=must", cwd=here)
+    go_on = ["--dataset=photos", *TINY, f"--steps={reached + 1}", "--output=run", "--resume=must"]
+    result = train(*go_on, "--unreadable=skip", cwd=here)
+    skipped = [line for line in result.stderr.splitlines() if line.startswith("skipped: ")]
+    assert len(skipped) == 1 and str(broken) in skipped[0]
     assert [row["step"] for row in log(here / "run")] == list(range(1, reached + 2))
 
 
 def test_photo_smaller_than_the_crop_is_named(here):
-    Image.new("RGB", (30, 20)).save(here / "photos" / "testA" / "000.jpg")
-    message = refused("--dataset=photos", *TINY, "--image_size=16x32", cwd=here)
-    assert "testA" in message and "--image_size=16x32" in message
+    Image.new("RGB", (20, 20)).save(here / "photos" / "testA" / "000.jpg")
+    message = refused("--dataset=photos", *TINY, "--image_size=16x24", cwd=here)
+    assert "testA" in message and "--image_size=16x24" in message
+
+
+def test_what_headers_show_is_named_before_anything_is_made(here, monkeypatch, capfd):
+    (here / "photos" / "trainB" / "x.jpg").write_text("text")
+    monkeypatch.chdir(here)
+    assert command.main(["--dataset=photos", *TINY]) == 2
+    message = one_line(capfd.readouterr().err, here)
+    assert "trainB/x.jpg is no image" in message and "1 of 5 images" in message
 
 
 def test_used_folder_is_not_touched_with_resume_never(here):

@@ -1,0 +1,1 @@
+"""What is wrong with images, or worth knowing, before days are spent on them."""

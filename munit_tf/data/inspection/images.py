@@ -1,0 +1,137 @@
+"""One image: what its header and its pixels say."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from typing import Optional
+
+import numpy as np
+from PIL import Image, ImageChops
+
+from munit_tf.config import InputError
+from munit_tf.data import decoding
+from munit_tf.data.inspection.kinds import Finding
+from munit_tf.data.pipeline import resize_shorter, resized
+
+THUMBNAIL = 8
+_SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg"),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm"),
+}
+_EXPLAINED = ("truncated", "damaged", "unsupported")  # The others' kind says all.
+_CONSTANT_LEVELS = 2  # Of 255; what is left of nothing after JPEG's compression.
+_GREY_LEVELS = 4
+
+
+@dataclasses.dataclass
+class Look:
+    """What was seen of an image.
+
+    Attributes:
+        place: "trainA", "trainB", "testA" or "testB".
+        name: the file's.
+        findings: list of Finding, of what the image shows by itself.
+        header: decoding.Header, or None where it cannot be read.
+        file_digest: equal for equal bytes; None where the image was not decoded, here and below.
+        pixel_digest: equal for equal pixels.
+        thumbnail: uint8 [8,8,3], the whole image.
+        grey: whether no pixel has a colour.
+    """
+
+    place: str
+    name: str
+    findings: list
+    header: Optional[decoding.Header] = None
+    file_digest: Optional[bytes] = None
+    pixel_digest: Optional[bytes] = None
+    thumbnail: Optional[np.ndarray] = None
+    grey: Optional[bool] = None
+
+
+def look(source, index, place, data_options, decode):
+    """Looks at image `index` of a source.
+
+    Args:
+        source: Files.
+        index: int.
+        place: where it belongs, such as "trainA".
+        data_options: DataConfig; `resize` and `image_size` count.
+        decode: whether to decode the image, too.
+
+    Returns:
+        Look.
+    """
+    seen = Look(place, source.name(index), [])
+    try:
+        seen.header = header = source.header(index)
+        seen.findings += _of_header(seen.name, source.paths[index], header, data_options)
+        if decode:
+            with decoding.large_alone(header):
+                _look_at_pixels(seen, source, index, data_options)
+    except decoding.UnreadableImage as error:
+        detail = _reason(error, ": ", source.paths[index]) if error.kind in _EXPLAINED else ""
+        seen.findings.append(Finding(error.kind, (seen.name,), detail))
+    except InputError as error:
+        seen.findings.append(Finding("missing", (seen.name,), _reason(error, "; ", source.paths[index])))
+    return seen
+
+
+def _of_header(name, path, header, data_options):
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in _SUFFIXES.get(header.format, (f".{header.format.lower()}",)):
+        yield Finding("misnamed", (name,), f"{header.format} by its bytes")
+    size = f"{header.height}x{header.width}"
+    if header.animated:
+        yield Finding("animated", (name,))
+    if header.mode == "CMYK":
+        yield Finding("cmyk", (name,))
+    if header.deep:
+        yield Finding("deep", (name,))
+    if header.transparent:
+        yield Finding("transparent", (name,))
+    if header.turned:
+        yield Finding("turned", (name,))
+    resize, (height, width) = data_options.resize, data_options.image_size
+    try:
+        new_width, new_height = resized(header.width, header.height, resize)
+    except InputError:
+        yield Finding("too_thin", (name,), size)
+        return
+    shorter, longer = sorted((header.width, header.height))
+    if new_width < width or new_height < height:
+        yield Finding("too_small", (name,), f"{size}, {new_height}x{new_width} after --resize={resize}")
+    elif shorter < resize:
+        yield Finding("enlarged", (name,), size)
+    if shorter >= 4 * resize:
+        yield Finding("oversized", (name,), size)
+    if longer > 3 * shorter:
+        yield Finding("elongated", (name,), size)
+
+
+def _look_at_pixels(seen, source, index, data_options):
+    data = source.read(index)
+    seen.file_digest = hashlib.blake2b(data + str(source.half).encode(), digest_size=16).digest()
+    image = source.decoded(index, data)
+    del data
+    digest = hashlib.blake2b(str(image.size).encode(), digest_size=16)
+    for _, band in decoding.bands(image):
+        digest.update(band.tobytes())
+    seen.pixel_digest = digest.digest()
+    if min(image.size) > data_options.resize:
+        image = resize_shorter(image, data_options.resize)
+    spans = [high - low for low, high in image.getextrema()]
+    if max(spans) <= _CONSTANT_LEVELS:
+        seen.findings.append(Finding("constant", (seen.name,)))
+        return
+    red, green, blue = image.split()
+    differences = (ImageChops.difference(one, green).getextrema()[1] for one in (red, blue))
+    seen.grey = max(differences) <= _GREY_LEVELS
+    seen.thumbnail = np.asarray(image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
+
+
+def _reason(error, end, path):
+    """An error's message up to what it says to do, without the file's name, which stands beside it."""
+    return str(error).rsplit(end, 1)[0].replace(f"{path} ", "").replace(path, "it")

@@ -1,0 +1,72 @@
+"""The doctor's command: exit status, report, list, and the cost of a step."""
+
+import json
+import os
+import re
+
+import doctor
+import pytest
+from data.planting import make_photos
+from training.processes import TINY
+
+SIZES = ["--resize=64", "--image_size=64"]
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return make_photos(tmp_path / "photos", count=3)
+
+
+def test_nothing_fatal_is_status_0(photos, capfd):
+    assert doctor.main(["--dataset=photos", *SIZES]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert "ADVICE" in lines and not any(line.startswith("FATAL") for line in lines)
+    assert lines[-1] == "0 fatal, 2 to know about"  # Few images, in both domains.
+
+
+def test_what_is_fatal_is_status_1_and_in_the_list(photos, capfd):
+    (photos / "trainB" / "x.jpg").write_text("text")
+    flags = ["--train_a=photos/trainA", "--train_b=photos/trainB/*.jpg", *SIZES, "--json=found.json"]
+    assert doctor.main(flags) == 1
+    assert "      photos/trainB/x.jpg" in capfd.readouterr().out.splitlines()
+    found = json.loads((photos.parent / "found.json").read_text())
+    assert found["images"] == {"trainA": 3, "trainB": 4} and found["step"] is None
+    path = str(photos / "trainB" / "x.jpg")
+    assert {"kind": "no_image", "fatal": True, "files": [path], "detail": ""} in found["findings"]
+    assert [finding["kind"] for finding in found["findings"]] == ["no_image", "few", "few", "no_test"]
+    assert doctor.main([*flags, "--unreadable=skip", "--headers_only"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "part"),
+    [
+        (["--dataset=nowhere"], "nowhere is neither a known name nor a folder"),
+        (["--dataset=photos", "--header_only"], "header_only"),
+        (["--dataset=photos", "--resize=32", "--image_size=64"], "set --resize to 64 or more"),
+        (["--dataset=photos", *SIZES, "--json=nowhere/found.json"], "nowhere/found.json cannot be written"),
+        ([], "--dataset=FOLDER"),
+    ],
+)
+def test_wrong_flags_are_status_2_and_one_line(photos, flags, part, capfd):
+    assert doctor.main(flags) == 2
+    line = [line for line in capfd.readouterr().err.splitlines() if line.startswith("doctor: ")]
+    assert len(line) == 1 and part in line[0]
+    assert os.listdir(photos.parent) == ["photos"]
+
+
+def test_the_cost_of_a_step_is_measured(photos, capfd):
+    (photos / "trainB" / "empty.jpg").write_bytes(b"")
+    flags = ["--dataset=photos", *TINY, "--steps=7200", "--measure_step", "--json=found.json"]
+    assert doctor.main(flags) == 1
+    match = re.search(
+        r"^a step of munit with 2 images of each domain on the CPU.*: (\S+) s, so 7200 steps: (\S+) hours; "
+        r"peak memory: (\d+) MiB$",
+        capfd.readouterr().out,
+        re.MULTILINE,
+    )
+    step = json.loads((photos.parent / "found.json").read_text())["step"]
+    assert float(match[1]) == pytest.approx(step["seconds"], rel=0.01) and step["seconds"] > 0
+    assert float(match[2]) == pytest.approx(2 * step["seconds"], abs=0.06)
+    assert int(match[3]) == step["peak_memory_mib"] > 50
+    assert sorted(os.listdir(photos.parent)) == ["found.json", "photos"]

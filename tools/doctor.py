@@ -1,0 +1,88 @@
+"""Looks for what is wrong with images before training: `python tools/doctor.py --help`."""
+
+import dataclasses
+import json
+import os
+import sys
+from typing import Optional
+
+# Before TensorFlow is imported: of its own messages only fatal ones.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from munit_tf import command_line, help_pages
+from munit_tf.config import Config, option
+from munit_tf.whole_files import replacing
+
+USAGE = """\
+Looks at every image of a data set: what training would stop at, and what is worth knowing.
+
+  python tools/doctor.py --dataset=photos
+  python tools/doctor.py --train_a=summer --train_b='winter/*.jpg' --headers_only --json=found.json
+
+It takes the flags of munit_tf.train and judges by them: give it those that you will train with. The exit
+status is 0 where nothing is fatal, 1 where something is, 2 for wrong flags. Nothing is changed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DoctorConfig(Config):
+    """The doctor's own."""
+
+    headers_only: bool = option(False, "decode nothing: quick, and blind to damage and copies")
+    measure_step: bool = option(
+        False, "take some training steps, too, and say how long one is and how much memory it needs"
+    )
+    json: Optional[str] = option(None, "file to write everything to that was found", path=True)
+
+
+def main(argv):
+    """Runs the tool; returns its exit status."""
+    from munit_tf.data import registry
+    from munit_tf.runs import CONFIGS
+
+    if command_line.wants_help(argv):
+        print(help_pages.train_help(USAGE, CONFIGS, registry.descriptions(), own=[DoctorConfig]))
+        return 0
+
+    def job():
+        config, rest = command_line.parse_some(argv, DoctorConfig)
+        options, shipped = command_line.parse(rest, CONFIGS, registry.NAMES)
+        if shipped:
+            print(f"using {os.path.relpath(shipped)}", file=sys.stderr)
+        return _look(config, options)
+
+    return command_line.run("doctor", job)
+
+
+def _look(config, options):
+    from munit_tf.data import pipeline
+    from munit_tf.data.inspection import report, whole
+
+    pipeline.check_sizes(options.data.resize, options.data.image_size)
+    cost = _measure(options) if config.measure_step else None  # First, for the memory is the process' peak.
+    inspection = whole.inspect(options.data, decode=not config.headers_only)
+    unreadable = options.data.unreadable
+    print(report.as_text(inspection, unreadable))
+    if cost:
+        train = options.train
+        print(
+            f"a step of {train.method} with {train.batch_size} images of each domain on {cost.device}: "
+            f"{cost.seconds:.3g} s, so {train.steps} steps: {cost.seconds * train.steps / 3600:.1f} hours; "
+            f"peak memory: {cost.peak_memory_mib} MiB"
+        )
+    if config.json:
+        found = report.as_json(inspection, unreadable)
+        found["step"] = dataclasses.asdict(cost) if cost else None
+        with replacing(config.json) as file:
+            file.write(json.dumps(found, indent=1).encode())
+    return 1 if report.fatal_count(inspection, unreadable) else 0
+
+
+def _measure(options):
+    from munit_tf.training import devices, measuring
+
+    devices.set_up()
+    return measuring.measure(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
