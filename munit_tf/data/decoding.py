@@ -21,6 +21,10 @@ _BAND_PIXELS = 1 << 22
 _LARGE_PIXELS = 50_000_000
 _LARGE = threading.RLock()
 _ORIENTATION = 0x0112
+# Blocks of Pillow's 16 MiB stay in the C library's pools, one for each thread: training that decodes large
+# photos grows by gigabytes. Those above 32 MiB go back to the system.
+if "PILLOW_BLOCK_SIZE" not in os.environ:
+    Image.core.set_block_size(64 << 20)
 
 
 class UnreadableImage(InputError):
