@@ -277,3 +277,7 @@ def test_large_images_are_decoded_one_at_a_time():
         assert entered == [5]
     threads[0].join()
     assert entered == [5, 10_000]
+
+
+def test_large_images_lie_in_blocks_that_the_system_gets_back():
+    assert Image.core.get_block_size() == 64 << 20
