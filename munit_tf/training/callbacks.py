@@ -2,7 +2,6 @@
 
 import json
 import math
-import resource
 import signal
 import sys
 import time
@@ -13,6 +12,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from munit_tf.checkpoints import NotFinite
+from munit_tf.training import devices
 from munit_tf.whole_files import replacing
 
 
@@ -125,7 +125,7 @@ class Log(StepCallback):
         speed = (step - last_step) * self._batch_size / elapsed if step > last_step else None
         row = {"step": step, **{name: float(value) for name, value in sorted(logs.items())}}
         row.update(self._probes.measure())
-        row.update(images_per_second=speed, peak_memory_mib=peak_memory_mib())
+        row.update(images_per_second=speed, peak_memory_mib=devices.peak_memory_mib())
         with self._folder.writing():
             with open(self._folder.log, "a") as file:
                 file.write(json.dumps(row) + "\n")
@@ -253,11 +253,3 @@ class StopOnSignal(StepCallback):
         signal.signal(number, signal.SIG_DFL)
         name = signal.Signals(number).name
         tqdm.write(f"{name}: finishing the step and writing a checkpoint", file=sys.stderr)
-
-
-def peak_memory_mib():
-    """Of the GPU, or of the process where there is none, in MiB."""
-    if tf.config.list_logical_devices("GPU"):
-        return tf.config.experimental.get_memory_info("GPU:0")["peak"] >> 20
-    # In KiB, but on macOS in bytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> (20 if sys.platform == "darwin" else 10)

@@ -1,5 +1,8 @@
 """Which devices a run uses."""
 
+import resource
+import sys
+
 import tensorflow as tf
 
 from munit_tf.config import InputError
@@ -45,3 +48,11 @@ def make_strategy(name, batch_size):
             f"all of them; take a multiple of {replicas}, or --strategy=none for one device"
         )
     return strategy
+
+
+def peak_memory_mib():
+    """The most memory in use so far, in MiB: the GPU's, or the process' where there is none."""
+    if tf.config.list_logical_devices("GPU"):
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"] >> 20
+    # In KiB, but on macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> (20 if sys.platform == "darwin" else 10)

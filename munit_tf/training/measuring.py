@@ -10,8 +10,8 @@ import keras
 
 from munit_tf import runs
 from munit_tf.data import pipeline, registry
-from munit_tf.training.callbacks import StepCallback, peak_memory_mib
-from munit_tf.training.devices import describe, make_strategy
+from munit_tf.training.callbacks import StepCallback
+from munit_tf.training.devices import describe, make_strategy, peak_memory_mib
 
 STEPS = 5
 

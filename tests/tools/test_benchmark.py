@@ -1,0 +1,47 @@
+"""The benchmark's tool: what it counts, on a network small enough to count by hand."""
+
+import os
+
+import benchmark
+import pytest
+
+from munit_tf import command_line
+from munit_tf.config import InputError
+from munit_tf.runs import CONFIGS
+
+FLAGS = (
+    "--image_size=32 --resize=32 --gen_dim=1 --dis_dim=1 --num_downsample=1 --num_res_blocks=1 --num_scales=1"
+    " --num_dis_layers=2 --mlp_dim=2 --style_dim=1"
+)
+CONTENT_ENCODER = 2 * (49 * 3 * 1 * 32**2 + 16 * 1 * 2 * 16**2 + 2 * 9 * 2 * 2 * 16**2)
+DECODER = 2 * (2 * 9 * 2 * 2 * 16**2 + 25 * 2 * 1 * 32**2 + 49 * 1 * 3 * 32**2)
+STYLE_ENCODER = 2 * (49 * 3 * 1 * 32**2 + 16 * (1 * 2 * 16**2 + 2 * 4 * 8**2 + 4 * 4 * 4**2 + 4 * 4 * 2**2))
+DISCRIMINATOR = 2 * (16 * 3 * 1 * 16**2 + 16 * 1 * 2 * 8**2 + 2 * 1 * 8**2)
+
+
+def test_operations_are_those_of_the_authors_step():
+    options, _ = command_line.parse(FLAGS.split(), CONFIGS)
+    row = benchmark._measure(options, 1, None)
+    assert row["translate_gflop"] * 1e9 == pytest.approx(CONTENT_ENCODER + DECODER)
+    # Without cycle. Discriminators: one real image and one fake each. Generators: contents and fakes for
+    # either update; in their own also both styles, the fakes' codes, the reconstructions and the logits.
+    discriminators = 3 * 4 * DISCRIMINATOR
+    generate = 4 * 2 * (CONTENT_ENCODER + DECODER)
+    losses = 3 * 2 * (2 * STYLE_ENCODER + CONTENT_ENCODER + DECODER + DISCRIMINATOR)
+    assert row["step_gflop"] * 1e9 == pytest.approx(discriminators + generate + losses)
+    assert row["step_seconds"] > 0 and row["translate_seconds"] > 0 and row["peak_memory_mib"] > 100
+    rate = row["step_gflop"] / row["step_seconds"]
+    assert row["step_of_peak"] == pytest.approx(rate / row["peak_gflops"])
+    line = benchmark._table([dict(row, size=32, batch_size=1, precision="float32")])[1]
+    assert line.split()[:3] == ["32", "1", "float32"]
+
+
+def test_a_process_that_is_killed_is_named():
+    with pytest.raises(InputError, match="killed, as for want of memory"):
+        benchmark._in_new_process(os.abort)
+
+
+@pytest.mark.parametrize("flag", ["--sizes=0", "--sizes=64,x", "--batch_sizes=1.5", "--precisions=int8"])
+def test_bad_flags(flag, capsys):
+    assert benchmark.main([flag]) == 2
+    assert flag.split("=")[0] in capsys.readouterr().err

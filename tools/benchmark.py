@@ -1,0 +1,323 @@
+"""Measures training steps, translations and the input pipeline: `python tools/benchmark.py --help`."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import json
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from typing import Optional
+from unittest import mock
+
+# Before TensorFlow is imported: of its own messages only fatal ones.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from munit_tf import command_line
+from munit_tf.config import Config, InputError, option
+from munit_tf.help_pages import command_help
+from munit_tf.whole_files import replacing
+
+USAGE = """\
+Measures the time of a training step and of a translation, their rate of operations, and memory.
+
+  python tools/benchmark.py --cycle_weight=10
+  python tools/benchmark.py --sizes=128,256 --precisions=float32,bfloat16 --method=miso
+  python tools/benchmark.py --dataset=FOLDER --resize=256 --image_size=256
+
+All other flags are those of munit_tf.train. With --dataset the input pipeline is measured, too. Every line is
+a process of its own. GFLOP/s: the convolutions that a step has as methods' authors write it, in which either
+update makes the fakes, over the time that ours takes. The peak is that of one large float32 convolution on
+the same device, measured in the same process."""
+_WARM_UP = 2
+_TRANSLATIONS = 3  # For every step.
+_PIPELINE_IMAGES = 128
+_PIPELINE_PATHS = (100, 10_000, 1_000_000)
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkConfig(Config):
+    """Benchmark."""
+
+    sizes: tuple[str, ...] = option(("128",), "sides of square images, in pixels, with commas between")
+    batch_sizes: tuple[str, ...] = option(("1",), "images of each domain in one step, with commas between")
+    precisions: tuple[str, ...] = option(
+        ("float32",), "with commas between", choices=("float32", "bfloat16", "float16")
+    )
+    repeats: int = option(7, "steps to time; the median counts", minimum=1)
+    json: Optional[str] = option(None, "file to write the table to as JSON", path=True)
+    profile: Optional[str] = option(
+        None, "folder to write a TensorBoard profile of a step to, of the first line", path=True
+    )
+
+    def __post_init__(self):  # noqa: D105
+        super().__post_init__()
+        for name in ("sizes", "batch_sizes"):
+            for number in getattr(self, name):
+                if not number.isdecimal() or not int(number):
+                    raise InputError(f"--{name}={','.join(getattr(self, name))}: {number!r} is not a number")
+
+
+def main(argv):
+    """Runs the tool; returns its exit status."""
+    from munit_tf.runs import CONFIGS
+
+    if command_line.wants_help(argv):
+        print(command_help(USAGE, BenchmarkConfig))
+        return 0
+
+    def job():
+        config, rest = command_line.parse_some(argv, BenchmarkConfig)
+        options, _ = command_line.parse(rest, CONFIGS)
+        benchmark(config, options)
+
+    return command_line.run("benchmark", job)
+
+
+def benchmark(config, options):
+    """Measures and prints; `options` are config.Options, whose size, batch and precision do not count."""
+    rows = []
+    for size in map(int, config.sizes):
+        for batch_size in map(int, config.batch_sizes):
+            for precision in config.precisions:
+                each = dataclasses.replace(
+                    options,
+                    data=dataclasses.replace(options.data, resize=size, image_size=(size, size)),
+                    train=dataclasses.replace(options.train, batch_size=batch_size, precision=precision),
+                )
+                each.model.check_size(size, size)
+                row = dict(size=size, batch_size=batch_size, precision=precision)
+                profile = config.profile if not rows else None
+                rows.append({**row, **_in_new_process(_measure, each, config.repeats, profile)})
+                print(*_table(rows[-1:])[bool(rows[:-1]) :], sep="\n", flush=True)
+    result = dict(method=options.train.method, device=rows[0]["device"], rows=rows)
+    if options.data.dataset or options.data.train_a:
+        result["pipeline"] = _in_new_process(_measure_pipeline, options)
+        for count, rate in result["pipeline"].items():
+            print(f"input pipeline, {count} paths: {rate:.0f} images a second of {options.data.image_size}")
+    if config.json:
+        with replacing(config.json) as file:
+            file.write((json.dumps(result, indent=2) + "\n").encode())
+
+
+def _in_new_process(function, *arguments):
+    """What `function` returns, with a peak of memory of its own; None where the process was killed."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            return pool.submit(function, *arguments).result()
+        except concurrent.futures.process.BrokenProcessPool:
+            raise InputError("the process was killed, as for want of memory: take smaller sizes") from None
+
+
+def _measure(options, repeats, profile):
+    import tensorflow as tf
+
+    from munit_tf import runs
+    from munit_tf.training import devices
+
+    devices.set_up()
+    peak = _peak_of_convolution(tf)
+    model = runs.build_model(options)
+    model.compile(options.data.image_size, jit_compile=options.train.jit_compile)
+    batch = _batch(tf, model, options)
+    function = dict(autograph=False, jit_compile=options.train.jit_compile or None)
+    step = tf.function(model.train_step, **function)
+    with _Operations(model) as operations:
+        step_gflop = operations.count_of(step.get_concrete_function(batch)) / 1e9
+    step_seconds = _median_seconds(lambda: step(batch)["loss_g"].numpy(), repeats)
+    if profile:
+        tf.profiler.experimental.start(profile)
+        step(batch)["loss_g"].numpy()
+        tf.profiler.experimental.stop()
+    memory = devices.peak_memory_mib()
+
+    direction = model.directions[0]
+    source, target = model.source_and_target(direction)
+    arguments = [batch[source], direction, *([batch[f"style_{target}"]] if model.style_dim else [])]
+    translate = tf.function(model.translate, **function)
+    with _Operations(model) as operations:
+        translate_gflop = operations.count_of(translate.get_concrete_function(*arguments)) / 1e9
+    seconds = _median_seconds(lambda: translate(*arguments).numpy(), repeats * _TRANSLATIONS)
+    return {
+        "device": devices.describe(),
+        "step_seconds": step_seconds,
+        "images_per_second": options.train.batch_size / step_seconds,
+        "step_gflop": step_gflop,
+        "step_of_peak": step_gflop / step_seconds / peak,
+        "translate_seconds": seconds,
+        "translate_gflop": translate_gflop,
+        "translate_of_peak": translate_gflop / seconds / peak,
+        "peak_gflops": peak,
+        "peak_memory_mib": memory,
+    }
+
+
+def _batch(tf, model, options):
+    height, width = options.data.image_size
+    shapes = dict.fromkeys("ab", (height, width, 3))
+    shapes.update(model.noise(height, width))
+    return {
+        name: tf.random.stateless_normal([options.train.batch_size, *shape], [0, i]) * 0.3
+        for i, (name, shape) in enumerate(shapes.items())
+    }
+
+
+class _Operations:
+    """Counts the multiplications and additions of a model's convolutions, as often as authors have them.
+
+    A context manager, to be entered while a function of the model is traced.
+
+    What `generate` makes is made for either update, and learnt from in one: once forward and thrice for
+    the other, since a gradient takes two convolutions. The losses' networks are run once and learnt from.
+
+    """
+
+    def __init__(self, model):
+        self._model = model
+        self._factor = 1
+        self._calls = []
+
+    def __enter__(self):
+        """Begins to listen."""
+        from munit_tf.networks.convolutions import Conv
+
+        original = Conv.__call__
+
+        def call(layer, *args, **kwargs):
+            y = original(layer, *args, **kwargs)
+            count = 2 * layer.kernel.shape.num_elements() * y.shape[:3].num_elements()
+            self._calls.append((self._factor * count, y))
+            return y
+
+        self._patches = [mock.patch.object(Conv, "__call__", call)]
+        for name, factor in (("generate", 4), ("discriminator_losses", 3), ("generator_losses", 3)):
+            self._patches.append(mock.patch.object(self._model, name, self._counted(name, factor)))
+        for patch in self._patches:
+            patch.start()
+        return self
+
+    def __exit__(self, *error):
+        """Ends it."""
+        for patch in self._patches:
+            patch.stop()
+
+    def count_of(self, function):
+        """Of a concrete function traced just now: what its results need, so no losses of weight 0."""
+        graph = function.graph
+        wanted, needed = [*(y.op for y in graph.outputs), *graph.control_outputs], set()
+        while wanted:
+            operation = wanted.pop()
+            if operation not in needed:
+                needed.add(operation)
+                wanted += [*(x.op for x in operation.inputs), *operation.control_inputs]
+        return sum(count for count, y in self._calls if y.op in needed)
+
+    def _counted(self, name, factor):
+        method = getattr(self._model, name)
+
+        def call(*args):
+            self._factor = factor
+            try:
+                return method(*args)
+            finally:
+                self._factor = 1
+
+        return call
+
+
+def _peak_of_convolution(tf):
+    """The rate of the fastest of a few large float32 convolutions, in GFLOP/s."""
+    rates = []
+    for size, channels in ((64, 256), (128, 128), (32, 512)):
+        x = tf.random.stateless_normal([1, size, size, channels], [0, 0])
+        kernel = tf.random.stateless_normal([3, 3, channels, channels], [0, 1])
+        convolve = tf.function(lambda x, kernel: tf.reduce_max(tf.nn.conv2d(x, kernel, 1, "SAME")))
+        count = 2 * kernel.shape.num_elements() * size**2 / 1e9
+        rates.append(count / _median_seconds(lambda: convolve(x, kernel).numpy(), 9))  # noqa: B023
+    return max(rates)
+
+
+def _median_seconds(function, repeats):
+    times = []
+    for _ in range(_WARM_UP + repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[_WARM_UP:])
+
+
+def _measure_pipeline(options):
+    """{number of paths: images a second}: the same files under more and more paths."""
+    from munit_tf.data import pipeline, registry
+
+    sources = registry.open_dataset(options.data).train
+    rates = {}
+    for count in _PIPELINE_PATHS:
+        batches = pipeline.training_batches(
+            {domain: _Repeated(source, count) for domain, source in sources.items()},
+            resize=options.data.resize,
+            image_size=options.data.image_size,
+            batch_size=1,
+            seed=0,
+            noise={},
+            start=0,
+            stop=_PIPELINE_IMAGES,
+        )
+        with pipeline.input_errors():
+            batches = iter(batches)
+            next(batches)
+            start = time.perf_counter()
+            done = sum(1 for _ in batches)
+        rates[count] = 2 * done / (time.perf_counter() - start)
+    return rates
+
+
+class _Repeated:
+    """A source of images as if it had another length."""
+
+    def __init__(self, source, length):
+        self._source, self._length = source, length
+
+    def __len__(self):
+        return self._length
+
+    def __getitem__(self, index):
+        return self._source[index % len(self._source)]
+
+    def name(self, index):
+        """What the image is called in messages."""
+        return self._source.name(index % len(self._source))
+
+
+_COLUMNS = (
+    ("size", "{size}"),
+    ("batch", "{batch_size}"),
+    ("precision", "{precision}"),
+    ("step, s", "{step_seconds:.3f}"),
+    ("images/s", "{images_per_second:.2f}"),
+    ("GFLOP/s", "{step_rate:.0f}"),
+    ("of peak", "{step_of_peak:.2f}"),
+    ("translation, s", "{translate_seconds:.4f}"),
+    ("GFLOP/s", "{translate_rate:.0f}"),
+    ("of peak", "{translate_of_peak:.2f}"),
+    ("peak, GFLOP/s", "{peak_gflops:.0f}"),
+    ("memory, MiB", "{peak_memory_mib}"),
+)
+
+
+def _table(rows):
+    """Lines of text, the first with the columns' names."""
+    lines = ["  ".join(title for title, _ in _COLUMNS)]
+    for row in rows:
+        rates = {f"{job}_rate": row[f"{job}_gflop"] / row[f"{job}_seconds"] for job in ("step", "translate")}
+        cells = (f"{form.format(**row, **rates):>{len(title)}}" for title, form in _COLUMNS)
+        lines.append("  ".join(cells))
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
