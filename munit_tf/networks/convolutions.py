@@ -75,17 +75,17 @@ class Conv(keras.layers.Layer):
         return tf.nn.bias_add(x, tf.cast(self.bias, x.dtype))
 
     def full_kernel(self, training=False):
-        """The kernel that convolves, [K,K,C_in,C_out]."""
-        return self._normalized_kernel(training) if self.spectral_norm else self.kernel
+        """The kernel [K,K,C_in,C_out] that convolves, as it is stored, not in half precision."""
+        kernel = compat.full_precision(self.kernel)
+        return self._normalized(kernel, training) if self.spectral_norm else kernel
 
-    def _normalized_kernel(self, training):
+    def _normalized(self, kernel, training):
         """The kernel over its largest singular value, by one step of the power iteration.
 
         The gradient passes through the singular value and not through the vectors. Addons' and
         Keras' layers overwrite the kernel with the quotient instead, so that the optimiser's weights
         are no longer what it left, and cannot do so in a replica of `tf.distribute`.
         """
-        kernel = compat.full_precision(self.kernel)
         matrix = tf.reshape(kernel, [-1, self.filters])
         right = tf.linalg.l2_normalize(tf.linalg.matvec(matrix, self.singular_vector))
         left = tf.linalg.l2_normalize(tf.linalg.matvec(matrix, right, transpose_a=True))
