@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from munit_tf.config import InputError
-from munit_tf.data import pipeline, sources
+from munit_tf.data import decoding, pipeline
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ def read(path, resize, max_pixels):
     file_name = os.path.basename(path)
     with open(path, "rb") as file:
         data = file.read()
-    image = sources.decode(data, file_name)
+    image = decoding.decode(data, file_name)
     with Image.open(io.BytesIO(data)) as header:
         frames, mode = getattr(header, "n_frames", 1), header.mode
         transparent = header.has_transparency_data
