@@ -16,9 +16,8 @@ from unittest import mock
 # Before TensorFlow is imported: of its own messages only fatal ones.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from munit_tf import command_line
+from munit_tf import command_line, help_pages
 from munit_tf.config import Config, InputError, option
-from munit_tf.help_pages import command_help
 from munit_tf.whole_files import replacing
 
 USAGE = """\
@@ -63,15 +62,18 @@ class BenchmarkConfig(Config):
 
 def main(argv):
     """Runs the tool; returns its exit status."""
+    from munit_tf.data import registry
     from munit_tf.runs import CONFIGS
 
     if command_line.wants_help(argv):
-        print(command_help(USAGE, BenchmarkConfig))
+        print(help_pages.train_help(USAGE, CONFIGS, registry.descriptions(), own=[BenchmarkConfig]))
         return 0
 
     def job():
         config, rest = command_line.parse_some(argv, BenchmarkConfig)
-        options, _ = command_line.parse(rest, CONFIGS)
+        options, shipped = command_line.parse(rest, CONFIGS, registry.NAMES)
+        if shipped:
+            print(f"using {os.path.relpath(shipped)}", file=sys.stderr)
         benchmark(config, options)
 
     return command_line.run("benchmark", job)
