@@ -128,9 +128,9 @@ def newest(folder):
                 return Checkpoint(path, step, sums)
             reason = f"it is not what its {_SUMS} says"
         except OSError as error:
-            if not path.exists():
-                return newest(folder)  # Training has just removed it, and has written newer ones.
             reason = f"{error.filename}: {error.strerror}"
+        if _steps(folder) != steps:
+            return newest(folder)  # Training is just removing it, and has written newer ones.
         print(f"warning: checkpoint {path} is damaged ({reason}): looking for an older one", file=sys.stderr)
     if steps:
         raise InputError(f"every checkpoint in {folder} is damaged: take them from a copy, or start anew")

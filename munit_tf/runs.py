@@ -176,7 +176,14 @@ def load(path, precision=None):
     Raises:
         InputError: it is not a run folder, or has no whole checkpoint.
     """
-    return load_checkpoint(*newest(path), precision)
+    while True:
+        options, checkpoint = newest(path)
+        try:
+            return load_checkpoint(options, checkpoint, precision)
+        except tf.errors.NotFoundError:
+            # Training may have removed it meanwhile, and has written newer ones then.
+            if checkpoint.path.exists():
+                raise
 
 
 def newest(path):

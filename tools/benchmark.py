@@ -27,10 +27,10 @@ Measures the time of a training step and of a translation, their rate of operati
   python tools/benchmark.py --sizes=128,256 --precisions=float32,bfloat16 --method=miso
   python tools/benchmark.py --dataset=FOLDER --resize=256 --image_size=256
 
-All other flags are those of munit_tf.train. With --dataset the input pipeline is measured, too. Every line is
-a process of its own. GFLOP/s: the convolutions that a step has as methods' authors write it, in which either
-update makes the fakes, over the time that ours takes. The peak is that of one large float32 convolution on
-the same device, measured in the same process."""
+All other flags are those of munit_tf.train. With --dataset the input pipeline is measured, too: to it alone
+--resize and --image_size apply. Every line is a process of its own. GFLOP/s: the convolutions that a step has
+as methods' authors write it, in which either update makes the fakes, over the time that ours takes. The peak
+is that of one large float32 convolution on the same device, measured in the same process."""
 _WARM_UP = 2
 _TRANSLATIONS = 3  # For every step.
 _PIPELINE_IMAGES = 128
@@ -71,6 +71,9 @@ def main(argv):
 
     def job():
         config, rest = command_line.parse_some(argv, BenchmarkConfig)
+        for flag in ("batch_size", "precision"):
+            if any(argument.lstrip("-").startswith(f"{flag}=") for argument in rest):
+                raise InputError(f"--{flag} is not taken here: give one or several by --{flag}s")
         options, shipped = command_line.parse(rest, CONFIGS, registry.NAMES)
         if shipped:
             print(f"using {os.path.relpath(shipped)}", file=sys.stderr)
@@ -81,7 +84,10 @@ def main(argv):
 
 def benchmark(config, options):
     """Measures and prints; `options` are config.Options, whose size, batch and precision do not count."""
-    rows = []
+    for size in map(int, config.sizes):
+        options.model.check_size(size, size)
+    result = dict(method=options.train.method, rows=[])
+    rows = result["rows"]
     for size in map(int, config.sizes):
         for batch_size in map(int, config.batch_sizes):
             for precision in config.precisions:
@@ -90,23 +96,26 @@ def benchmark(config, options):
                     data=dataclasses.replace(options.data, resize=size, image_size=(size, size)),
                     train=dataclasses.replace(options.train, batch_size=batch_size, precision=precision),
                 )
-                each.model.check_size(size, size)
                 row = dict(size=size, batch_size=batch_size, precision=precision)
                 profile = config.profile if not rows else None
                 rows.append({**row, **_in_new_process(_measure, each, config.repeats, profile)})
                 print(*_table(rows[-1:])[bool(rows[:-1]) :], sep="\n", flush=True)
-    result = dict(method=options.train.method, device=rows[0]["device"], rows=rows)
+                _write(config.json, result)
     if options.data.dataset or options.data.train_a:
         result["pipeline"] = _in_new_process(_measure_pipeline, options)
         for count, rate in result["pipeline"].items():
             print(f"input pipeline, {count} paths: {rate:.0f} images a second of {options.data.image_size}")
-    if config.json:
-        with replacing(config.json) as file:
+        _write(config.json, result)
+
+
+def _write(path, result):
+    if path:
+        with replacing(path) as file:
             file.write((json.dumps(result, indent=2) + "\n").encode())
 
 
 def _in_new_process(function, *arguments):
-    """What `function` returns, with a peak of memory of its own; None where the process was killed."""
+    """What `function` returns, with a peak of memory of its own."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
@@ -173,8 +182,9 @@ class _Operations:
 
     A context manager, to be entered while a function of the model is traced.
 
-    What `generate` makes is made for either update, and learnt from in one: once forward and thrice for
-    the other, since a gradient takes two convolutions. The losses' networks are run once and learnt from.
+    What `prepare` and `generate` make is made for either update, and learnt from in one: once forward and
+    thrice for the other, since a gradient takes two convolutions. The losses' networks are run once and
+    learnt from.
 
     """
 
@@ -196,7 +206,8 @@ class _Operations:
             return y
 
         self._patches = [mock.patch.object(Conv, "__call__", call)]
-        for name, factor in (("generate", 4), ("discriminator_losses", 3), ("generator_losses", 3)):
+        factors = dict(prepare=4, generate=4, discriminator_losses=3, generator_losses=3)
+        for name, factor in factors.items():
             self._patches.append(mock.patch.object(self._model, name, self._counted(name, factor)))
         for patch in self._patches:
             patch.start()

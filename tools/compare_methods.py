@@ -97,8 +97,11 @@ class CompareConfig(Config):
     def __post_init__(self):  # noqa: D105
         super().__post_init__()
         for seed in self.seeds:
-            if not seed.isdecimal():
-                raise InputError(f"--seeds={','.join(self.seeds)}: {seed!r} is not a whole number")
+            if not seed.isdecimal() or int(seed) >= 2**32 or seed != str(int(seed)):
+                raise InputError(f"--seeds={','.join(self.seeds)}: {seed!r} is not a number below 2^32")
+        for name in ("seeds", "methods"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                raise InputError(f"--{name}={','.join(getattr(self, name))}: one is there twice")
         if self.size & (self.size - 1):
             raise InputError(f"--size={self.size}: must be a power of two")
 
@@ -256,7 +259,7 @@ def compare(config):
     comparison = Comparison(config)
     comparison.run()
     labels = {name: entrant.label for name, entrant in ENTRANTS.items() if name in comparison.results}
-    folders = {name: comparison.run_folder(name, next(iter(comparison.results[name]))) for name in labels}
+    folders = {name: comparison.run_folder(name, min(comparison.results[name], key=int)) for name in labels}
     text = table(comparison.results, labels)
     with replacing(comparison.folder / "comparison.png") as file:
         picture(folders, labels).save(file, "PNG")

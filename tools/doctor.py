@@ -10,7 +10,7 @@ from typing import Optional
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from munit_tf import command_line, help_pages
-from munit_tf.config import Config, option
+from munit_tf.config import Config, InputError, option
 from munit_tf.whole_files import replacing
 
 USAGE = """\
@@ -58,6 +58,8 @@ def _look(config, options):
     from munit_tf.data.inspection import report, whole
 
     pipeline.check_sizes(options.data.resize, options.data.image_size)
+    options.model.check_size(*options.data.image_size)
+    options.model.check_run(options.data, options.train)
     cost = _measure(options) if config.measure_step else None  # First, for the memory is the process' peak.
     inspection = whole.inspect(options.data, decode=not config.headers_only)
     unreadable = options.data.unreadable
@@ -65,9 +67,9 @@ def _look(config, options):
     if cost:
         train = options.train
         print(
-            f"a step of {train.method} with {train.batch_size} images of each domain on {cost.device}: "
-            f"{cost.seconds:.3g} s, so {train.steps} steps: {cost.seconds * train.steps / 3600:.1f} hours; "
-            f"peak memory: {cost.peak_memory_mib} MiB"
+            f"a step of {train.method} with {train.batch_size} images of each domain: {cost.seconds:.3g} s, "
+            f"so {train.steps} steps: {cost.seconds * train.steps / 3600:.1f} hours; peak memory: "
+            f"{cost.peak_memory_mib} MiB (on {cost.device})"
         )
     if config.json:
         found = report.as_json(inspection, unreadable)
@@ -81,7 +83,11 @@ def _measure(options):
     from munit_tf.training import devices, measuring
 
     devices.set_up()
-    return measuring.measure(options)
+    try:
+        return measuring.measure(options)
+    except InputError as error:  # What is wrong with the images is about to be found.
+        print(f"doctor: no step was measured: {error}", file=sys.stderr)
+        return None
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Pictures as visitors bring them, made fit for the networks."""
 
 import dataclasses
-import io
 import os
 from typing import Any
 
@@ -65,16 +64,13 @@ def read(path, resize, max_pixels):
     file_name = os.path.basename(path)
     with open(path, "rb") as file:
         data = file.read()
-    image = decoding.decode(data, file_name)
-    with Image.open(io.BytesIO(data)) as header:
-        frames, mode = getattr(header, "n_frames", 1), header.mode
-        transparent = header.has_transparency_data
+    image, header = decoding.decode(data, file_name), decoding.read_header(path)
     notes = ""
-    if frames > 1 and header.format != "MPO":  # An MPO is a photo with its preview.
-        notes += f" Of its {frames} frames this is the first."
-    if mode == "CMYK":
+    if header.animated:
+        notes += " Of an animation this is the first frame."
+    if header.mode == "CMYK":
         notes += " Its CMYK colours were converted to RGB, without a colour profile."
-    if transparent:
+    if header.transparent:
         notes += " What is transparent became white."
     return fit(os.path.splitext(file_name)[0], image, resize, max_pixels, notes)
 

@@ -41,7 +41,7 @@ class ImagePool(keras.layers.Layer):
             [N,H,W,3].
         """
         replica = tf.distribute.get_replica_context()
-        own = tf.shape(images)[0]
+        own, shape = tf.shape(images)[0], images.shape
         draws = tf.identity(draws)  # On the replica's device, by which they are gathered: a batch has none.
         images, draws = replica.all_gather(images, axis=0), replica.all_gather(draws, axis=0)
         uniform = tf.math.erfc(-draws[:, 1] / 2**0.5) / 2  # The normal distribution function.
@@ -65,4 +65,4 @@ class ImagePool(keras.layers.Layer):
         self.images.assign(tf.gather(images, pool))
         self.count.assign(tf.cast(count, tf.int64))
         first = replica.replica_id_in_sync_group * own
-        return tf.gather(images, given.stack()[first : first + own])
+        return tf.ensure_shape(tf.gather(images, given.stack()[first : first + own]), shape)

@@ -34,7 +34,7 @@ def go_back(model, folder, on_nan, error):
     if sum(note["to"] == checkpoint.step for note in notes) + 1 == _MOST_IN_A_ROW:
         raise InputError(
             f"{error}: NaN {_MOST_IN_A_ROW} times in a row after {checkpoint.path}, each with other images: "
-            "begin anew with a smaller --learning_rate, or remove that checkpoint to go further back"
+            "begin anew with a smaller --learning_rate"
         ) from error
     folder.write_rollbacks([*notes, {"to": checkpoint.step, "reason": str(error)}])
     checkpoints.restore(model.named_state(), checkpoint)

@@ -226,7 +226,8 @@ def test_at_the_start_of_training_what_would_stop_it(tmp_path):
     (folder / "trainA" / "x.jpg").write_text("text")
     (folder / "trainB" / "y.jpg").write_text("text")
     with pytest.raises(
-        InputError, match=r"trainA/x\.jpg is no image, or of .*; so are 2 of 8 images"
+        InputError,
+        match=r"trainA/x\.jpg is no image, or of .*; 2 of 8 images whose headers were looked at are",
     ) as error:
         check(folder)
     assert "\n" not in str(error.value)

@@ -135,7 +135,7 @@ def bad_files(folder):
         "vast.png": "vast.png has more than 178000000 pixels",
         "torn.png": "torn.png cannot be decoded",
         "print.jpg": "CMYK colours were converted",
-        "film.gif": "Of its 3 frames this is the first",
+        "film.gif": "Of an animation this is the first frame",
     }
 
 

@@ -36,12 +36,23 @@ def test_operations_are_those_of_the_authors_step():
     assert line.split()[:3] == ["32", "1", "float32"]
 
 
+def test_a_pool_of_images_does_not_hide_their_number():
+    flags = "--gen_dim=1 --dis_dim=1 --num_dis_layers=1 --num_res_blocks=1 --resize=16 --image_size=16"
+    options, _ = command_line.parse(["--method=cyclegan", *flags.split()], CONFIGS)
+    row = benchmark._measure(options, 1, None)
+    # Fakes for either update, the way back, the identity, each with a gradient once; the discriminators.
+    generator = row["translate_gflop"]
+    assert row["step_gflop"] > (4 + 3 + 3) * 2 * generator
+
+
 def test_a_process_that_is_killed_is_named():
     with pytest.raises(InputError, match="killed, as for want of memory"):
         benchmark._in_new_process(os.abort)
 
 
-@pytest.mark.parametrize("flag", ["--sizes=0", "--sizes=64,x", "--batch_sizes=1.5", "--precisions=int8"])
+@pytest.mark.parametrize(
+    "flag", ["--sizes=0", "--sizes=64,x", "--batch_sizes=1.5", "--precisions=int8", "--batch_size=8"]
+)
 def test_bad_flags(flag, capsys):
     assert benchmark.main([flag]) == 2
     assert flag.split("=")[0] in capsys.readouterr().err

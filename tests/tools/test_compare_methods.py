@@ -84,7 +84,11 @@ def test_all_have_one_budget_and_ablations_lack_one_thing():
 @pytest.mark.parametrize(
     "flags, message",
     [
-        (dict(seeds=("one",)), "--seeds=one: 'one' is not a whole number"),
+        (dict(seeds=("one",)), "--seeds=one: 'one' is not a number below 2"),
+        (dict(seeds=("0", "00")), "--seeds=0,00: '00' is not a number below 2"),
+        (dict(seeds=("99999999999",)), "--seeds=99999999999: '99999999999' is not a number below 2"),
+        (dict(seeds=("1", "1")), "--seeds=1,1: one is there twice"),
+        (dict(methods=("unit", "unit")), "--methods=unit,unit: one is there twice"),
         (dict(size=48), "--size=48: must be a power of two"),
         (dict(methods=("gan",)), "--methods=gan: must be one of munit"),
     ],
