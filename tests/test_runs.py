@@ -102,3 +102,22 @@ def test_load_needs_no_vgg_weights(tmp_path):
     folder.write_options(options)
     checkpoints.write(folder.checkpoints, 7, {"step": model.step, **model.named_weights()})
     assert munit_tf.load(tmp_path).config.perceptual_weight == 1
+
+
+def test_load_outlives_training_that_removes_a_checkpoint(tmp_path, monkeypatch):
+    """The checkpoint is gone when the model is built, and a newer one is there."""
+    (tmp_path / "run.flags").write_text("--dataset=shapes\n--gen_dim=4\n--dis_dim=4\n--num_res_blocks=1\n")
+    model = runs.build_model(runs.RunFolder(tmp_path).options())
+    model.compile()
+    manager = runs.checkpoint_manager(runs.RunFolder(tmp_path), model, keep=1)
+    manager.save()
+    build_model = runs.build_model
+
+    def build_slowly(*arguments):
+        if int(model.step) == 0:
+            model.step.assign(7)
+            manager.save()
+        return build_model(*arguments)
+
+    monkeypatch.setattr(runs, "build_model", build_slowly)
+    assert int(munit_tf.load(tmp_path).step) == 7

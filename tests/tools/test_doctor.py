@@ -44,6 +44,10 @@ def test_what_is_fatal_is_status_1_and_in_the_list(photos, capfd):
         (["--dataset=nowhere"], "nowhere is neither a known name nor a folder"),
         (["--dataset=photos", "--header_only"], "header_only"),
         (["--dataset=photos", "--resize=32", "--image_size=64"], "set --resize to 64 or more"),
+        (
+            ["--dataset=photos", "--resize=32", "--image_size=32"],
+            "--image_size=32x32 does not fit the networks",
+        ),
         (["--dataset=photos", *SIZES, "--json=nowhere/found.json"], "nowhere/found.json cannot be written"),
         ([], "--dataset=FOLDER"),
     ],
@@ -53,6 +57,14 @@ def test_wrong_flags_are_status_2_and_one_line(photos, flags, part, capfd):
     line = [line for line in capfd.readouterr().err.splitlines() if line.startswith("doctor: ")]
     assert len(line) == 1 and part in line[0]
     assert os.listdir(photos.parent) == ["photos"]
+
+
+def test_images_that_no_step_can_be_measured_on_are_reported_all_the_same(photos, capfd):
+    flags = ["--dataset=photos", *TINY, "--resize=72", "--image_size=64x1024", "--measure_step"]
+    assert doctor.main(flags) == 1
+    out, err = capfd.readouterr()
+    assert "doctor: no step was measured: " in err
+    assert "FATAL" in out and "a step of" not in out
 
 
 def test_the_cost_of_a_step_is_measured(photos, capfd):
