@@ -34,7 +34,9 @@ def tf_variable(variable):
 
 def full_precision(variable):
     """A weight's value as it is stored, where inside a layer of half precision it reads as half."""
-    return tf.convert_to_tensor(getattr(variable, "_variable" if KERAS_2 else "_value", variable))
+    stored = getattr(variable, "_variable" if KERAS_2 else "_value", None)
+    # While Keras 3 finds out shapes nothing is stored yet.
+    return tf.convert_to_tensor(variable if stored is None else stored)
 
 
 def adam_slots(optimizer, variable):
