@@ -11,7 +11,7 @@ import typing
 from absl import flags
 
 from munit_tf.config import DataConfig, InputError, Options, TrainConfig, to_text, without_none
-from munit_tf.help_pages import command_help
+from munit_tf.help_pages import command_help, train_help
 
 SHIPPED_FLAGS = pathlib.Path(__file__).resolve().parent.parent / "flags"
 
@@ -93,6 +93,35 @@ def run_command(program, usage, config_class, job, argv):
         print(command_help(usage, config_class))
         return 0
     return run(program, lambda: job(parse_command(argv, config_class)))
+
+
+def run_training_command(program, usage, config_class, job, argv, methods, datasets):
+    """A whole command that takes munit_tf.train's flags, and those of one dataclass besides.
+
+    Args:
+        program: its name in messages.
+        usage: the text above the flags in `--help`.
+        config_class: a Config.
+        job: called with the config and the Options; what it returns is the exit status, None for 0.
+        argv: list of str, the arguments after the program's name.
+        methods: {name of a method: its config class}.
+        datasets: {name: description}.
+
+    Returns:
+        The exit status.
+    """
+    if wants_help(argv):
+        print(train_help(usage, methods, datasets, own=[config_class]))
+        return 0
+
+    def parsed():
+        config, rest = parse_some(argv, config_class)
+        options, shipped = parse(rest, methods, datasets)
+        if shipped:
+            print(f"using {os.path.relpath(shipped)}", file=sys.stderr)
+        return job(config, options)
+
+    return run(program, parsed)
 
 
 def wants_help(argv):

@@ -16,21 +16,21 @@ from unittest import mock
 # Before TensorFlow is imported: of its own messages only fatal ones.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from munit_tf import command_line, help_pages
-from munit_tf.config import Config, InputError, option
+from munit_tf.command_line import run_training_command
+from munit_tf.config import Config, InputError, option, to_text
 from munit_tf.whole_files import replacing
 
 USAGE = """\
 Measures the time of a training step and of a translation, their rate of operations, and memory.
 
-  python tools/benchmark.py --cycle_weight=10
+  python tools/benchmark.py --sizes=128 --cycle_weight=10
   python tools/benchmark.py --sizes=128,256 --precisions=float32,bfloat16 --method=miso
-  python tools/benchmark.py --dataset=FOLDER --resize=256 --image_size=256
+  python tools/benchmark.py --dataset=FOLDER --resize=286 --image_size=256
 
-All other flags are those of munit_tf.train. With --dataset the input pipeline is measured, too: to it alone
---resize and --image_size apply. Every line is a process of its own. GFLOP/s: the convolutions that a step has
-as methods' authors write it, in which either update makes the fakes, over the time that ours takes. The peak
-is that of one large float32 convolution on the same device, measured in the same process."""
+All other flags are those of munit_tf.train. With --dataset the input pipeline is measured, too, at
+--resize and --image_size. Every line is a process of its own. GFLOP/s: the convolutions that a step has as
+methods' authors write it, in which either update makes the fakes, over the time that ours takes. The peak is
+that of one large float32 convolution on the same device, measured in the same process."""
 _WARM_UP = 2
 _TRANSLATIONS = 3  # For every step.
 _PIPELINE_IMAGES = 128
@@ -41,10 +41,14 @@ _PIPELINE_PATHS = (100, 10_000, 1_000_000)
 class BenchmarkConfig(Config):
     """Benchmark."""
 
-    sizes: tuple[str, ...] = option(("128",), "sides of square images, in pixels, with commas between")
-    batch_sizes: tuple[str, ...] = option(("1",), "images of each domain in one step, with commas between")
-    precisions: tuple[str, ...] = option(
-        ("float32",), "with commas between", choices=("float32", "bfloat16", "float16")
+    sizes: Optional[tuple[str, ...]] = option(
+        None, "sides of square images, in pixels, with commas between (default: --image_size)"
+    )
+    batch_sizes: Optional[tuple[str, ...]] = option(
+        None, "images of each domain in one step, with commas between (default: --batch_size)"
+    )
+    precisions: Optional[tuple[str, ...]] = option(
+        None, "with commas between (default: --precision)", choices=("float32", "bfloat16", "float16")
     )
     repeats: int = option(7, "steps to time; the median counts", minimum=1)
     json: Optional[str] = option(None, "file to write the table to as JSON", path=True)
@@ -55,7 +59,7 @@ class BenchmarkConfig(Config):
     def __post_init__(self):  # noqa: D105
         super().__post_init__()
         for name in ("sizes", "batch_sizes"):
-            for number in getattr(self, name):
+            for number in getattr(self, name) or ():
                 if not number.isdecimal() or not int(number):
                     raise InputError(f"--{name}={','.join(getattr(self, name))}: {number!r} is not a number")
 
@@ -65,38 +69,35 @@ def main(argv):
     from munit_tf.data import registry
     from munit_tf.runs import CONFIGS
 
-    if command_line.wants_help(argv):
-        print(help_pages.train_help(USAGE, CONFIGS, registry.descriptions(), own=[BenchmarkConfig]))
-        return 0
-
-    def job():
-        config, rest = command_line.parse_some(argv, BenchmarkConfig)
-        for flag in ("batch_size", "precision"):
-            if any(argument.lstrip("-").startswith(f"{flag}=") for argument in rest):
-                raise InputError(f"--{flag} is not taken here: give one or several by --{flag}s")
-        options, shipped = command_line.parse(rest, CONFIGS, registry.NAMES)
-        if shipped:
-            print(f"using {os.path.relpath(shipped)}", file=sys.stderr)
-        benchmark(config, options)
-
-    return command_line.run("benchmark", job)
+    return run_training_command(
+        "benchmark", USAGE, BenchmarkConfig, benchmark, argv, CONFIGS, registry.descriptions()
+    )
 
 
 def benchmark(config, options):
-    """Measures and prints; `options` are config.Options, whose size, batch and precision do not count."""
-    for size in map(int, config.sizes):
-        options.model.check_size(size, size)
+    """Measures and prints.
+
+    Args:
+        config: BenchmarkConfig.
+        options: config.Options; what they say of sizes, batch and precision is for where `config` does not.
+
+    Raises:
+        InputError: a size does not fit the networks, or a process was killed.
+    """
+    sizes = [(int(size), int(size)) for size in config.sizes or ()] or [options.data.image_size]
+    for size in sizes:
+        options.model.check_size(*size)
     result = dict(method=options.train.method, rows=[])
     rows = result["rows"]
-    for size in map(int, config.sizes):
-        for batch_size in map(int, config.batch_sizes):
-            for precision in config.precisions:
+    for size in sizes:
+        for batch_size in map(int, config.batch_sizes or (options.train.batch_size,)):
+            for precision in config.precisions or (options.train.precision,):
                 each = dataclasses.replace(
                     options,
-                    data=dataclasses.replace(options.data, resize=size, image_size=(size, size)),
+                    data=dataclasses.replace(options.data, image_size=size),
                     train=dataclasses.replace(options.train, batch_size=batch_size, precision=precision),
                 )
-                row = dict(size=size, batch_size=batch_size, precision=precision)
+                row = dict(size=to_text(size), batch_size=batch_size, precision=precision)
                 profile = config.profile if not rows else None
                 rows.append({**row, **_in_new_process(_measure, each, config.repeats, profile)})
                 print(*_table(rows[-1:])[bool(rows[:-1]) :], sep="\n", flush=True)
@@ -104,7 +105,7 @@ def benchmark(config, options):
     if options.data.dataset or options.data.train_a:
         result["pipeline"] = _in_new_process(_measure_pipeline, options)
         for count, rate in result["pipeline"].items():
-            print(f"input pipeline, {count} paths: {rate:.0f} images a second of {options.data.image_size}")
+            print(f"input pipeline, {count} paths: {rate:.0f} images a second")
         _write(config.json, result)
 
 
@@ -307,7 +308,7 @@ class _Repeated:
 
 
 _COLUMNS = (
-    ("size", "{size}"),
+    ("   size", "{size}"),
     ("batch", "{batch_size}"),
     ("precision", "{precision}"),
     ("step, s", "{step_seconds:.3f}"),

@@ -9,7 +9,7 @@ from typing import Optional
 # Before TensorFlow is imported: of its own messages only fatal ones.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from munit_tf import command_line, help_pages
+from munit_tf.command_line import run_training_command
 from munit_tf.config import Config, InputError, option
 from munit_tf.whole_files import replacing
 
@@ -39,18 +39,7 @@ def main(argv):
     from munit_tf.data import registry
     from munit_tf.runs import CONFIGS
 
-    if command_line.wants_help(argv):
-        print(help_pages.train_help(USAGE, CONFIGS, registry.descriptions(), own=[DoctorConfig]))
-        return 0
-
-    def job():
-        config, rest = command_line.parse_some(argv, DoctorConfig)
-        options, shipped = command_line.parse(rest, CONFIGS, registry.NAMES)
-        if shipped:
-            print(f"using {os.path.relpath(shipped)}", file=sys.stderr)
-        return _look(config, options)
-
-    return command_line.run("doctor", job)
+    return run_training_command("doctor", USAGE, DoctorConfig, _look, argv, CONFIGS, registry.descriptions())
 
 
 def _look(config, options):
