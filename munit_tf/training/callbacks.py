@@ -1,4 +1,4 @@
-"""What happens between the steps of `fit`. Steps are the run's, also in a run that is resumed."""
+"""What happens between the steps of training. Steps are the run's, also in a run that is resumed."""
 
 import json
 import math
