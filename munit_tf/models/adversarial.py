@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from munit_tf import compat
+from munit_tf.models.batching import in_one_batch
 from munit_tf.models.naming import named_variables
 from munit_tf.models.optimizers import Adam
 
@@ -92,6 +93,10 @@ class AdversarialModel(keras.Model):
     def discriminate(self, x, name):
         """The maps of logits, one per scale, of one of the discriminators; most are named by their domain."""
         return [self._full(logits) for logits in self.discriminators[name](x, training=True)]
+
+    def discriminate_all(self, batches, name):
+        """The same of several batches of images, seen as one: a list of lists of maps."""
+        return in_one_batch(lambda x: self.discriminate(x, name), batches)
 
     def compile(self, image_size=None, **options):
         """Makes both Adams, and what else training needs.

@@ -13,6 +13,7 @@ from munit_tf.config import InputError, option
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.information import kl_divergence, reparametrize
 from munit_tf.losses.reconstruction import mean_absolute_error
+from munit_tf.models.batching import in_one_batch
 from munit_tf.models.options import PADDINGS, PatchConfig
 from munit_tf.models.stochastic_style import StochasticStyle
 from munit_tf.models.translator import Translator
@@ -109,18 +110,15 @@ class BicycleGAN(StochasticStyle, Translator):
         """The style's distribution, and the fakes of both phases."""
         posterior = self.posterior(batch[target], target)
         style = reparametrize(*posterior, batch["epsilon_b"])
-        return {
-            "posterior": posterior,
-            "encoded": self._generate(batch[source], style),
-            "prior": self._generate(batch[source], batch["style_b"]),
-        }
+        encoded, prior = in_one_batch(self._generate, [batch[source]] * 2, [style, batch["style_b"]])
+        return {"posterior": posterior, "encoded": encoded, "prior": prior}
 
     def discriminator_losses(self, source, target, batch, made):
         """Equations 3 and 7, with least squares."""
         del source
         losses = {}
         for phase, suffix in _PHASES.items():
-            real, fake = self.discriminate(batch[target], phase), self.discriminate(made[phase], phase)
+            real, fake = self.discriminate_all([batch[target], made[phase]], phase)
             losses[f"adv_d{suffix}/{target}"] = discriminator_loss(self.config.gan_loss, real, fake)
         return losses
 

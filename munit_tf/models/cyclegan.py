@@ -110,7 +110,7 @@ class CycleGAN(Translator):
     def discriminator_losses(self, source, target, batch, made):
         """Equation 1, with least squares, for the target's discriminator."""
         del source
-        real, fake = self.discriminate(batch[target], target), self.discriminate(made["fake"], target)
+        real, fake = self.discriminate_all([batch[target], made["fake"]], target)
         return {f"adv_d/{target}": discriminator_loss(self.config.gan_loss, real, fake)}
 
     def generator_losses(self, source, target, batch, made):

@@ -16,6 +16,7 @@ from munit_tf.losses.adversarial import GAN_LOSSES, classification_loss, discrim
 from munit_tf.losses.information import kl_divergence, kl_divergence_of_unit_variance, reparametrize
 from munit_tf.losses.mode_seeking import mode_seeking_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
+from munit_tf.models.batching import in_one_batch
 from munit_tf.models.content import ContentTranslator
 from munit_tf.models.options import ResidualConfig
 from munit_tf.models.stochastic_style import StochasticStyle
@@ -185,14 +186,11 @@ class DRIT(StochasticStyle, ContentTranslator):
         """The target's two discriminators, and the content discriminator on the source's."""
         kind, real = self.config.gan_loss, batch[target]
         of_content = classification_loss(self.discriminate(made["content"], "content"), _LABELS[source])
-        encoded, prior = target, f"{target}_prior"
+        of_encoded = self.discriminate_all([real, made["encoded"]], target)
+        of_prior = self.discriminate_all([real, made["prior"]], f"{target}_prior")
         return {
-            f"adv_d/{target}": discriminator_loss(
-                kind, self.discriminate(real, encoded), self.discriminate(made["encoded"], encoded)
-            ),
-            f"adv_d_prior/{target}": discriminator_loss(
-                kind, self.discriminate(real, prior), self.discriminate(made["prior"], prior)
-            ),
+            f"adv_d/{target}": discriminator_loss(kind, *of_encoded),
+            f"adv_d_prior/{target}": discriminator_loss(kind, *of_prior),
             f"adv_d_content/{source}": of_content,
         }
 
@@ -204,8 +202,11 @@ class DRIT(StochasticStyle, ContentTranslator):
         found_style = reparametrize(
             *self.posterior(batch["fakes"][source], source), batch[f"epsilon_cycle_{source}"]
         )
-        cross_cycle = self.decode(found_content, found_style, source)
-        reconstruction = self.decode(content, batch["styles"][source], source)
+        cross_cycle, reconstruction = in_one_batch(
+            lambda content, style: self.decode(content, style, source),
+            [found_content, content],
+            [found_style, batch["styles"][source]],
+        )
         style = batch[f"style_{target}"]
         losses = {
             f"adv_g/{target}": generator_loss(kind, self.discriminate(made["encoded"], target)),

@@ -9,6 +9,7 @@ from munit_tf.config import InputError, option
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.perceptual import domain_invariant_perceptual_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
+from munit_tf.models.batching import in_one_batch
 from munit_tf.models.content import ContentTranslator
 from munit_tf.models.options import ResidualConfig
 from munit_tf.models.watches import diversity_watch
@@ -111,10 +112,7 @@ class MUNIT(ContentTranslator):
     def discriminator_losses(self, source, target, batch, made):
         """Equation 5's two terms for the target's discriminator."""
         del source
-        real, fake = (
-            self.discriminate(batch[target], target),
-            self.discriminate(made["fake"], target),
-        )
+        real, fake = self.discriminate_all([batch[target], made["fake"]], target)
         return {f"adv_d/{target}": discriminator_loss(self.config.gan_loss, real, fake)}
 
     def generator_losses(self, source, target, batch, made):
@@ -122,15 +120,18 @@ class MUNIT(ContentTranslator):
         images, content, fake = batch[source], made["content"], made["fake"]
         style = self.encode_style(images, source)
         fake_content, fake_style = self.encode(fake, target)
-        reconstruction = self.decode(content, style, source)
-        cycle = self.decode(fake_content, style, source)
+        contents = [content, fake_content] if self.config.cycle_weight else [content]
+        reconstruction, *cycles = in_one_batch(
+            lambda content, style: self.decode(content, style, source), contents, [style] * len(contents)
+        )
         losses = {
             f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target)),
             f"recon_x/{source}": mean_absolute_error(reconstruction, images),
             f"recon_c/{source}": mean_absolute_error(fake_content, content),
             f"recon_s/{target}": mean_absolute_error(fake_style, batch[f"style_{target}"]),
-            f"cycle_x/{source}": mean_absolute_error(cycle, images),
         }
+        for cycle in cycles:
+            losses[f"cycle_x/{source}"] = mean_absolute_error(cycle, images)
         if self._vgg_features:
             losses[f"perceptual/{target}"] = domain_invariant_perceptual_loss(
                 self._vgg_features(fake), self._vgg_features(images)

@@ -11,6 +11,7 @@ from munit_tf.config import option
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.information import kl_divergence_of_unit_variance
 from munit_tf.losses.reconstruction import mean_absolute_error
+from munit_tf.models.batching import in_one_batch
 from munit_tf.models.content import ContentTranslator
 from munit_tf.models.options import ResidualConfig
 from munit_tf.networks.decoders import Decoder
@@ -83,15 +84,15 @@ class UNIT(ContentTranslator):
     def discriminator_losses(self, source, target, batch, made):
         """Equation 5's adversarial terms for the target's discriminator."""
         del source
-        real, fake = self.discriminate(batch[target], target), self.discriminate(made["fake"], target)
+        real, fake = self.discriminate_all([batch[target], made["fake"]], target)
         return {f"adv_d/{target}": discriminator_loss(self.config.gan_loss, real, fake)}
 
     def generator_losses(self, source, target, batch, made):
         """The VAE's terms (equations 3 and 4), the adversarial one (5), and the cycle's (6 and 7)."""
         images, fake = batch[source], made["fake"]
         cycle_mean = self.encode_content(fake, target)
-        cycle = self.decode(cycle_mean + batch[f"noise_cycle_{source}"], None, source)
-        reconstruction = self.decode(made["latent"], None, source)
+        latents = [cycle_mean + batch[f"noise_cycle_{source}"], made["latent"]]
+        cycle, reconstruction = in_one_batch(lambda z: self.decode(z, None, source), latents)
         return {
             f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target)),
             f"recon_x/{source}": mean_absolute_error(reconstruction, images),

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from munit_tf import compat
+from munit_tf.networks import winograd
 
 PADDINGS = {"reflect": "REFLECT", "zero": "CONSTANT"}
 
@@ -46,7 +47,7 @@ class Conv(keras.layers.Layer):
         self.filters = filters
         self.kernel_size = kernel_size
         self.stride = stride
-        self.padding = [[0, 0], [padding, padding], [padding, padding], [0, 0]] if padding else None
+        self.padding = padding
         self.padding_mode = PADDINGS[padding_mode]
         self.initializer = initializer()
         self.spectral_norm = spectral_norm
@@ -68,10 +69,8 @@ class Conv(keras.layers.Layer):
 
     def call(self, x, training=False):
         """x [N,H,W,C_in] -> [N,H',W',C_out]; `training` lets spectral normalisation go on iterating."""
-        kernel = self.full_kernel(training)
-        if self.padding:
-            x = tf.pad(x, self.padding, self.padding_mode)
-        x = tf.nn.conv2d(x, tf.cast(kernel, x.dtype), self.stride, "VALID")
+        kernel = tf.cast(self.full_kernel(training), x.dtype)
+        x = _convolve(x, kernel, self.stride, self.padding, self.padding_mode)
         return tf.nn.bias_add(x, tf.cast(self.bias, x.dtype))
 
     def full_kernel(self, training=False):
@@ -121,12 +120,21 @@ class UpsampledConv(Conv):
         reflect = self.padding_mode == "REFLECT"
         # A border of zeros is one at either resolution. A reflected one begins with a copy of the
         # outermost pixel, and all but the outermost outputs see no further.
-        y = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC" if reflect else "CONSTANT")
-        y = tf.nn.conv2d(y, tf.cast(_sub_pixel_kernel(kernel), x.dtype), 1, "VALID")
+        border = "SYMMETRIC" if reflect else "CONSTANT"
+        y = _convolve(x, tf.cast(_sub_pixel_kernel(kernel), x.dtype), 1, 1, border)
         y = tf.nn.depth_to_space(y, 2)
         if reflect and self.kernel_size == 5:
             y = _add_to_border(y, *_beyond_the_copy(x, tf.cast(kernel, x.dtype)))
         return tf.nn.bias_add(y, tf.cast(self.bias, x.dtype))
+
+
+def _convolve(x, kernel, stride, padding, border):
+    """`x` [N,H,W,C_in] with a border as wide as `padding`, of tf.pad's kind, times `kernel`, without more."""
+    if (stride, padding) == (1, 1) and border != "CONSTANT" and winograd.is_faster(x, kernel):
+        return winograd.convolve(x, kernel, border)
+    if padding:
+        x = tf.pad(x, [[0, 0], [padding, padding], [padding, padding], [0, 0]], border)
+    return tf.nn.conv2d(x, kernel, stride, "VALID")
 
 
 def _taps(size):
