@@ -3,9 +3,8 @@
 import keras
 import tensorflow as tf
 
-from munit_tf import compat
 from munit_tf.networks.convolutions import Conv, UpsampledConv, he_normal
-from munit_tf.networks.normalization import EPSILON, LayerNorm, adaptive_instance_norm
+from munit_tf.networks.normalization import LayerNorm, adaptive_instance_norm, instance_norm
 
 ACTIVATIONS = {
     "none": tf.identity,
@@ -55,10 +54,7 @@ class ConvBlock(keras.layers.Layer):
             filters, kernel_size, stride, padding, spectral_norm=norm == "spectral", **conv_options
         )
         self.adaptive = norm == "adaptive"
-        self.norm = {
-            "instance": lambda: compat.instance_normalization(EPSILON),
-            "layer": LayerNorm,
-        }.get(norm, lambda: None)()
+        self.norm = LayerNorm() if norm == "layer" else {"instance": instance_norm}.get(norm)
         self.activation = make_activation(activation)
 
     def call(self, x, scale=None, offset=None, training=False):
@@ -67,7 +63,7 @@ class ConvBlock(keras.layers.Layer):
         if self.adaptive:
             x = adaptive_instance_norm(x, scale, offset)
         elif self.norm is not None:
-            x = tf.cast(self.norm(x), x.dtype)
+            x = self.norm(x)
         return self.activation(x)
 
 

@@ -22,12 +22,19 @@ def adaptive_instance_norm(x, scale, offset):
     Returns:
         [N,H,W,C], of x's type.
     """
-    wide = at_least_float32(x)
-    mean, variance = tf.nn.moments(wide, [1, 2], keepdims=True)
-    # One multiplication and one addition over the map; the textbook's order of operations also
-    # crashes TensorFlow 2.15's graph optimiser in inference graphs.
-    factor = tf.math.rsqrt(variance + EPSILON) * tf.cast(scale, wide.dtype)
-    return tf.cast(wide * factor + (tf.cast(offset, wide.dtype) - mean * factor), x.dtype)
+
+    def factor(variance, count):
+        del count
+        inverse = tf.math.rsqrt(variance + EPSILON)
+        return inverse, -0.5 * inverse**3
+
+    return _normalize(x, scale, offset, [1, 2], factor)
+
+
+def instance_norm(x):
+    """AdaIN without scale and offset: [N,H,W,C] of zero mean and unit variance per image and channel."""
+    ones = tf.ones([1, 1, 1, x.shape[3]], at_least_float32(x).dtype)
+    return adaptive_instance_norm(x, ones, tf.zeros_like(ones))
 
 
 class LayerNorm(keras.layers.Layer):
@@ -48,9 +55,56 @@ class LayerNorm(keras.layers.Layer):
 
     def call(self, x):
         """x [N,H,W,C] -> the same shape and type."""
+
+        def factor(variance, count):
+            unbiased = count / (count - 1)
+            std = tf.sqrt(variance * unbiased)
+            inverse = 1 / (std + EPSILON)
+            # Where all of an image is one colour nothing passes back.
+            return inverse, tf.math.divide_no_nan(-0.5 * unbiased * inverse**2, std)
+
+        shape = [1, 1, 1, x.shape[3]]
+        return _normalize(x, tf.reshape(self.gamma, shape), tf.reshape(self.beta, shape), [1, 2, 3], factor)
+
+
+def _normalize(x, scale, offset, axes, factor):
+    """scale * (x - mean) * f(variance) + offset, with a gradient that goes over the map as rarely as can be.
+
+    Args:
+        x: [N,H,W,C]; statistics are float32 at least.
+        scale, offset: [N or 1,1,1,C].
+        axes: of mean and variance; [1, 2] or [1, 2, 3].
+        factor: (variance, count of numbers that it is of) -> f and its derivative.
+
+    Returns:
+        [N,H,W,C], of x's type.
+    """
+
+    @tf.custom_gradient
+    def normalized(x, scale, offset):
         wide = at_least_float32(x)
-        mean, variance = tf.nn.moments(wide, [1, 2, 3], keepdims=True)
-        count = tf.cast(tf.reduce_prod(tf.shape(x)[1:]), wide.dtype)
-        std = tf.sqrt(variance * (count / (count - 1)))
-        factor = tf.cast(self.gamma, wide.dtype) / (std + EPSILON)
-        return tf.cast(wide * factor + (tf.cast(self.beta, wide.dtype) - mean * factor), x.dtype)
+        count = tf.cast(tf.reduce_prod(tf.gather(tf.shape(x), axes)), wide.dtype)
+        mean, variance = tf.nn.moments(wide, axes, keepdims=True)
+        f, derivative = factor(variance, count)
+        y = wide * (scale * f) + (offset - mean * (scale * f))
+
+        def gradient(dy):
+            dy = at_least_float32(dy)
+            centred = at_least_float32(x) - mean
+            sum_dy = tf.reduce_sum(dy, [1, 2], keepdims=True)
+            sum_product = tf.reduce_sum(dy * centred, [1, 2], keepdims=True)
+            d_mean, d_variance = scale * f * sum_dy, scale * derivative * sum_product
+            if 3 in axes:
+                d_mean, d_variance = (tf.reduce_sum(d, 3, keepdims=True) for d in (d_mean, d_variance))
+            dx = dy * (scale * f) + (centred * (2 * d_variance / count) - d_mean / count)
+            return tf.cast(dx, x.dtype), _like(scale, sum_product * f), _like(offset, sum_dy)
+
+        return tf.cast(y, x.dtype), gradient
+
+    wide_dtype = at_least_float32(x).dtype
+    return normalized(x, tf.cast(scale, wide_dtype), tf.cast(offset, wide_dtype))
+
+
+def _like(parameter, gradient):
+    """Summed over the images where they share the parameter."""
+    return tf.reduce_sum(gradient, 0, keepdims=True) if parameter.shape[0] == 1 else gradient
