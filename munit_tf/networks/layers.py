@@ -3,8 +3,9 @@
 import keras
 import tensorflow as tf
 
-from munit_tf.networks.convolutions import Conv, UpsampledConv, he_normal
+from munit_tf.networks.convolutions import Conv, he_normal
 from munit_tf.networks.normalization import LayerNorm, adaptive_instance_norm, instance_norm
+from munit_tf.networks.upsampling import UpsampledConv
 
 ACTIVATIONS = {
     "none": tf.identity,

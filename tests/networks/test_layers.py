@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from munit_tf import compat
-from munit_tf.networks.convolutions import Conv, UpsampledConv, dcgan_normal, he_normal
+from munit_tf.networks.convolutions import Conv, dcgan_normal, he_normal
 from munit_tf.networks.layers import ConvBlock, PReLU, downsample
+from munit_tf.networks.upsampling import UpsampledConv
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+"""Convolutions of feature maps at twice their resolution."""
+
+import numpy as np
+import tensorflow as tf
+
+from munit_tf.networks.convolutions import Conv, convolve
+
+
+class UpsampledConv(Conv):
+    """Nearest-neighbour x2, then a convolution that keeps the size: [N,H,W,C_in] -> [N,2H,2W,C_out].
+
+    The same numbers, up to rounding, without the larger feature map and for a kernel of 5 with 9
+    multiplications for 25: many of the pixels that an output sees are copies of one, so that it is a 3x3
+    convolution of `x`, with another kernel for each of the four outputs that lie over one pixel. These
+    kernels' elements are sums of the layer's.
+
+    Args:
+        filters, kernel_size, stride, padding: as for `Conv`; (3, 1, 1) or (5, 1, 2) but for `filters`.
+        **options: the rest of `Conv`'s.
+    """
+
+    def __init__(self, filters, kernel_size, stride, padding, **options):
+        if (kernel_size, stride, padding) not in ((3, 1, 1), (5, 1, 2)):
+            raise ValueError(
+                f"a kernel of {kernel_size}, stride {stride}, padding {padding}: not made for it"
+            )
+        super().__init__(filters, kernel_size, stride, padding, **options)
+
+    def call(self, x, training=False):
+        """x [N,H,W,C_in], H and W at least 2 for a kernel of 5 -> [N,2H,2W,C_out]."""
+        reflect = self.padding_mode == "REFLECT"
+        kernel, *outer_lines = _sub_pixel_kernels(self.full_kernel(training), x.dtype)
+        # A border of zeros is one at either resolution. A reflected one begins with a copy of the
+        # outermost pixel, and all but the outermost outputs see no further.
+        y = convolve(x, kernel, 1, 1, "SYMMETRIC" if reflect else "CONSTANT")
+        y = tf.nn.depth_to_space(y, 2)
+        if reflect and outer_lines:
+            y = _add_beyond_the_copy(y, x, *outer_lines)
+        return tf.nn.bias_add(y, tf.cast(self.bias, x.dtype))
+
+
+def _taps(size):
+    """[2,3,size]: output 2i+p sees pixel i+t-1 through elements u of its row of a kernel where this is 1."""
+    p, t, u = np.ogrid[:2, :3, :size]
+    return ((p + u - size // 2) // 2 == t - 1).astype(np.float32)
+
+
+def _sub_pixel_kernels(kernel, dtype):
+    """A kernel [K,K,C_in,C_out] at twice the resolution, as kernels at the lower one, of type `dtype`.
+
+    Returns:
+        A list of [3,3,C_in,4 C_out] in the order that `depth_to_space` takes, and for K = 5 of the outermost
+        rows and the outermost columns of `kernel`, each [2, 5 C_in, C_out].
+    """
+    size, _, channels_in, channels_out = kernel.shape
+    sums = [np.einsum("ptu,qsv->tspquv", _taps(size), _taps(size)).reshape(36, size**2)]
+    if size == 5:
+        elements = np.eye(25).reshape(5, 5, 25)
+        sums += [elements[[0, 4]].reshape(10, 25), elements[:, [0, 4]].swapaxes(0, 1).reshape(10, 25)]
+    found = tf.matmul(tf.constant(np.concatenate(sums), kernel.dtype), tf.reshape(kernel, [size**2, -1]))
+    phases, *outer_lines = tf.split(tf.cast(found, dtype), [len(each) for each in sums])
+    phases = tf.transpose(tf.reshape(phases, [3, 3, 4, channels_in, channels_out]), [0, 1, 3, 2, 4])
+    phases = tf.reshape(phases, [3, 3, channels_in, 4 * channels_out])
+    return [phases, *(tf.reshape(lines, [2, 5 * channels_in, channels_out]) for lines in outer_lines)]
+
+
+def _add_beyond_the_copy(y, x, outer_rows, outer_columns):
+    """Adds to `y` what its outermost pixels lack, which see two pixels beyond the edge.
+
+    The first is a copy of the outermost pixel of `x`, the second is one of the pixel next to it. The
+    difference of these two, seen through the outermost row or column of the kernel, is what is lacking.
+
+    Args:
+        y: [N,2H,2W,C_out].
+        x: [N,H,W,C_in].
+        outer_rows, outer_columns: [2, 5 C_in, C_out].
+    """
+    height, width = tf.unstack(tf.shape(x)[1:3])
+    at_rows, at_columns = _numbered(x), tf.transpose(_numbered(x), [0, 2, 1])
+    # The corners are the rows', which are reflected; the columns go on with copies of the outermost row.
+    last = 2 * width - 1
+    reflected = last - tf.abs(last - tf.abs(_windows(width)))
+    copied = tf.clip_by_value(_windows(height), 0, 2 * height - 1)
+    seen = [_next_to_edges(at_rows, reflected // 2), _next_to_edges(at_columns, copied // 2)]
+    pixels = tf.gather(tf.reshape(x, [-1, x.shape[3]]), tf.concat(seen, axis=1))
+    inner, outermost = tf.unstack(pixels)
+    beyond = tf.split(inner - outermost, [tf.shape(each)[1] for each in seen])
+    lacking = [
+        tf.reshape(tf.matmul(tf.reshape(pixels, [2, -1, lines.shape[1]]), lines), [-1, y.shape[3]])
+        for pixels, lines in zip(beyond, (outer_rows, outer_columns))
+    ]
+    # A scatter, since TensorFlow does it in place: anything else would copy all of `y`.
+    places = [_edges(_numbered(y), [0, -1]), _edges(tf.transpose(_numbered(y), [0, 2, 1]), [0, -1])]
+    places = tf.concat([tf.reshape(each, [-1, 1]) for each in places], axis=0)
+    flat = tf.tensor_scatter_nd_add(tf.reshape(y, [-1, y.shape[3]]), places, tf.concat(lacking, axis=0))
+    return tf.reshape(flat, tf.shape(y))
+
+
+def _numbered(x):
+    """The number of each pixel of `x` [N,H,W,C] among all: [N,H,W]."""
+    shape = tf.shape(x)[:3]
+    return tf.reshape(tf.range(tf.reduce_prod(shape)), shape)
+
+
+def _windows(length):
+    """[2 length, 5]: which pixels of a line of twice the length five elements of a kernel see."""
+    return tf.range(2 * length)[:, tf.newaxis] + tf.range(-2, 3)
+
+
+def _edges(numbers, which):
+    """Lines of [N,L,M]: which of them counts from the end where negative -> [len(which), N, M]."""
+    return tf.stack([numbers[:, i] for i in which])
+
+
+def _next_to_edges(numbers, windows):
+    """What is seen beyond the first and the last line of `numbers` [N,L,M], in place of what.
+
+    Args:
+        numbers: of pixels.
+        windows: [2M, 5], positions on a line.
+
+    Returns:
+        [2, 2 * N * 2M * 5]: numbers on the lines next to the outermost ones, and on those.
+    """
+    lines = tf.gather(_edges(numbers, [1, -2, 0, -1]), windows, axis=2)
+    return tf.reshape(lines, [2, -1])
