@@ -1,25 +1,9 @@
 """The only module that knows which Keras is there."""
 
-import warnings
-
 import keras
 import tensorflow as tf
 
 KERAS_2 = keras.__version__.startswith("2.")
-
-
-def instance_normalization(epsilon):
-    """A layer without parameters: x [N,H,W,C] -> zero mean, unit variance per image and channel.
-
-    It computes in float32 at least: the variance of half-precision activations needs it.
-    """
-    dtype = "float64" if keras.mixed_precision.global_policy().name == "float64" else "float32"
-    if KERAS_2:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Addons announces its end of life at every import.
-            import tensorflow_addons as tfa
-        return tfa.layers.InstanceNormalization(epsilon=epsilon, center=False, scale=False, dtype=dtype)
-    return keras.layers.GroupNormalization(groups=-1, epsilon=epsilon, center=False, scale=False, dtype=dtype)
 
 
 def is_variable(x):

@@ -1,12 +1,15 @@
 """Convolutions of [N,H,W,C] feature maps."""
 
+import itertools
+
 import keras
 import tensorflow as tf
 
-from munit_tf import compat
+from munit_tf import compat, tracing
 from munit_tf.networks import winograd
 
 PADDINGS = {"reflect": "REFLECT", "zero": "CONSTANT"}
+_FEW_CHANNELS = 4
 
 
 def he_normal():
@@ -94,9 +97,47 @@ class Conv(keras.layers.Layer):
 
 
 def convolve(x, kernel, stride, padding, border):
-    """`x` [N,H,W,C_in] with a border as wide as `padding`, of tf.pad's kind, times `kernel`, without more."""
-    if (stride, padding) == (1, 1) and border != "CONSTANT" and winograd.is_faster(x, kernel):
-        return winograd.convolve(x, kernel, border)
-    if padding:
-        x = tf.pad(x, [[0, 0], [padding, padding], [padding, padding], [0, 0]], border)
-    return tf.nn.conv2d(x, kernel, stride, "VALID")
+    """A convolution without bias, in the way that is the fastest for its shape.
+
+    Args:
+        x: [N,H,W,C_in].
+        kernel: [K,K,C_in,C_out].
+        stride: in pixels.
+        padding: width of the border added on every side, in pixels.
+        border: its kind, as in tf.pad.
+
+    Returns:
+        [N,H',W',C_out].
+    """
+    size, _, channels_in, channels_out = kernel.shape
+    if stride == 1 and size == 2 * padding + 1 and tracing.is_for_cpu():
+        if size == 3 and border != "CONSTANT" and winograd.is_faster(x.dtype, channels_in, channels_out):
+            return winograd.convolve(x, kernel, border)
+        if size >= 7 and channels_out <= _FEW_CHANNELS < channels_in:
+            return _convolve_in_phases(x, kernel, padding, border)
+    return tf.nn.conv2d(_pad(x, padding, border), kernel, stride, "VALID")
+
+
+def _pad(x, padding, border, more=(0, 0)):
+    """`x` with a border; `more` rows at the bottom, columns at the right."""
+    if not padding:
+        return x
+    return tf.pad(x, [[0, 0], *([padding, padding + each] for each in more), [0, 0]], border)
+
+
+def _convolve_in_phases(x, kernel, padding, border):
+    """A convolution of stride 1 and an odd kernel as one of stride 2 with a filter for each of 2x2 outputs.
+
+    For a few filters, which leave most of a processor's vector empty: a third more multiplications for a
+    kernel of 7, in less than half of the time.
+    """
+    size, _, channels_in, channels_out = kernel.shape
+    height, width = tf.unstack(tf.shape(x)[1:3])
+    x = _pad(x, padding, border, more=(height % 2, width % 2))
+    shifted = [
+        tf.pad(kernel, [[p, 1 - p], [q, 1 - q], [0, 0], [0, 0]])
+        for p, q in itertools.product((0, 1), repeat=2)
+    ]
+    phases = tf.reshape(tf.stack(shifted, axis=3), [size + 1, size + 1, channels_in, 4 * channels_out])
+    y = tf.nn.depth_to_space(tf.nn.conv2d(x, phases, 2, "VALID"), 2)
+    return y[:, :height, :width]

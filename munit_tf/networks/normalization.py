@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from munit_tf import tracing
+
 EPSILON = 1e-5
 
 
@@ -22,6 +24,8 @@ def adaptive_instance_norm(x, scale, offset):
     Returns:
         [N,H,W,C], of x's type.
     """
+    if not tracing.is_portable() and x.dtype != tf.float64:
+        return _batch_norm_of_instances(x, scale, offset)
 
     def factor(variance, count):
         del count
@@ -33,7 +37,7 @@ def adaptive_instance_norm(x, scale, offset):
 
 def instance_norm(x):
     """AdaIN without scale and offset: [N,H,W,C] of zero mean and unit variance per image and channel."""
-    ones = tf.ones([1, 1, 1, x.shape[3]], at_least_float32(x).dtype)
+    ones = tf.ones([tf.shape(x)[0], 1, 1, x.shape[3]], at_least_float32(x).dtype)
     return adaptive_instance_norm(x, ones, tf.zeros_like(ones))
 
 
@@ -67,12 +71,36 @@ class LayerNorm(keras.layers.Layer):
         return _normalize(x, tf.reshape(self.gamma, shape), tf.reshape(self.beta, shape), [1, 2, 3], factor)
 
 
+def _batch_norm_of_instances(x, scale, offset):
+    """AdaIN in one operation: all images' channels are those of one image, and the batch is that image."""
+    count, height, width, _ = tf.unstack(tf.shape(x))
+    single, channels = x.shape[0] == 1, x.shape[3]
+
+    def moved(x, first, second):
+        if single:
+            return x
+        return tf.transpose(tf.reshape(x, [first, second, channels]), [1, 0, 2])
+
+    y, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=tf.reshape(moved(x, count, height * width), [1, height, width, -1]),
+        scale=tf.reshape(tf.cast(scale, tf.float32), [-1]),
+        offset=tf.reshape(tf.cast(offset, tf.float32), [-1]),
+        mean=tf.zeros([0]),
+        variance=tf.zeros([0]),
+        epsilon=EPSILON,
+        is_training=True,
+    )
+    y = tf.reshape(moved(y, height * width, count), [count, height, width, channels])
+    return tf.ensure_shape(y, x.shape)
+
+
 def _normalize(x, scale, offset, axes, factor):
     """scale * (x - mean) * f(variance) + offset, with a gradient that goes over the map as rarely as can be.
 
     Args:
         x: [N,H,W,C]; statistics are float32 at least.
-        scale, offset: [N or 1,1,1,C].
+        scale: [N or 1,1,1,C].
+        offset: the same.
         axes: of mean and variance; [1, 2] or [1, 2, 3].
         factor: (variance, count of numbers that it is of) -> f and its derivative.
 
@@ -80,7 +108,6 @@ def _normalize(x, scale, offset, axes, factor):
         [N,H,W,C], of x's type.
     """
 
-    @tf.custom_gradient
     def normalized(x, scale, offset):
         wide = at_least_float32(x)
         count = tf.cast(tf.reduce_prod(tf.gather(tf.shape(x), axes)), wide.dtype)
@@ -102,7 +129,10 @@ def _normalize(x, scale, offset, axes, factor):
         return tf.cast(y, x.dtype), gradient
 
     wide_dtype = at_least_float32(x).dtype
-    return normalized(x, tf.cast(scale, wide_dtype), tf.cast(offset, wide_dtype))
+    arguments = x, tf.cast(scale, wide_dtype), tf.cast(offset, wide_dtype)
+    if tracing.is_portable():  # A saved graph would take the gradient with it.
+        return normalized(*arguments)[0]
+    return tf.custom_gradient(normalized)(*arguments)
 
 
 def _like(parameter, gradient):

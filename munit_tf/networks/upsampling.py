@@ -73,7 +73,8 @@ def _add_beyond_the_copy(y, x, outer_rows, outer_columns):
     Args:
         y: [N,2H,2W,C_out].
         x: [N,H,W,C_in].
-        outer_rows, outer_columns: [2, 5 C_in, C_out].
+        outer_rows: [2, 5 C_in, C_out].
+        outer_columns: the same.
     """
     height, width = tf.unstack(tf.shape(x)[1:3])
     at_rows, at_columns = _numbered(x), tf.transpose(_numbered(x), [0, 2, 1])

@@ -7,9 +7,6 @@ float32 rounds hardly more than in the direct sum: 1.2e-6 for 0.6e-6 of the resu
 256 channels.
 """
 
-import contextlib
-import contextvars
-
 import numpy as np
 import tensorflow as tf
 
@@ -17,29 +14,12 @@ _TILE = 4
 _WINDOW = _TILE + 2
 # With infinity as the sixth: squares and reciprocals stay near 1, and so do the transforms' entries.
 _POINTS = (0.0, 2**0.5, -(2**0.5), 2**-0.5, -(2**-0.5))
-_LEAST_CHANNELS = 64
-_allowed = contextvars.ContextVar("winograd", default=True)
+LEAST_CHANNELS = 64
 
 
-@contextlib.contextmanager
-def not_traced():
-    """What is traced inside has plain convolutions: for graphs that other devices are to run."""
-    token = _allowed.set(False)
-    try:
-        yield
-    finally:
-        _allowed.reset(token)
-
-
-def is_faster(x, kernel):
-    """Whether `convolve` beats TensorFlow's convolution here: on CPUs, in full precision, many channels."""
-    return (
-        _allowed.get()
-        and kernel.shape[:2] == (3, 3)
-        and min(kernel.shape[2:]) >= _LEAST_CHANNELS
-        and x.dtype in (tf.float32, tf.float64)
-        and not tf.config.list_physical_devices("GPU")
-    )
+def is_faster(dtype, channels_in, channels_out):
+    """Whether `convolve` beats TensorFlow's convolution on a CPU: in full precision, with many channels."""
+    return dtype in (tf.float32, tf.float64) and min(channels_in, channels_out) >= LEAST_CHANNELS
 
 
 def convolve(x, kernel, border):

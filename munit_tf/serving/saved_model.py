@@ -8,6 +8,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from munit_tf import tracing
 from munit_tf.padding import pad_to_fit
 from munit_tf.serving import images as image_files
 
@@ -40,10 +41,11 @@ class Servable(tf.Module):
             if model.style_dim:
                 specs["style"] = tf.TensorSpec([None, model.style_dim], tf.float32, name="style")
             functions[BYTES_SIGNATURES[direction]] = _from_files(model, direction, max_pixels), specs
-        self.functions = {
-            name: tf.function(function).get_concrete_function(**specs)
-            for name, (function, specs) in functions.items()
-        }
+        with tracing.portable():
+            self.functions = {
+                name: tf.function(function).get_concrete_function(**specs)
+                for name, (function, specs) in functions.items()
+            }
         self.weights = list(
             {id(v): v for concrete in self.functions.values() for v in concrete.graph.variables}.values()
         )

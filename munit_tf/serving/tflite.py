@@ -4,6 +4,7 @@ import tempfile
 
 import tensorflow as tf
 
+from munit_tf import tracing
 from munit_tf.serving.saved_model import tensor_specs
 
 
@@ -21,7 +22,8 @@ def convert(model, name, quantize):
     function, shapes = model.signatures()[name]
     specs = tensor_specs(shapes)
     module = tf.Module()
-    module.concrete = tf.function(lambda **inputs: function(**inputs)).get_concrete_function(**specs)
+    with tracing.portable():
+        module.concrete = tf.function(lambda **inputs: function(**inputs)).get_concrete_function(**specs)
     module.weights = list(module.concrete.graph.variables)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures={name: module.concrete})

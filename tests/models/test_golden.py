@@ -10,6 +10,7 @@ import pytest
 from reference import Golden
 
 import munit_tf
+from munit_tf.networks import winograd
 
 # The authors' names, where they are not `gen_` and ours.
 LOSSES = {
@@ -102,6 +103,18 @@ def test_float64(name, steps, policy):
     compare(outputs(model, golden), golden, f"after{steps}", **bounds)
 
 
+@pytest.mark.parametrize("name", ["munit_cycle_64x96", "unit_64"])
+def test_winograd(name, monkeypatch, policy):
+    """As large networks have it; the bounds are float64's all the same."""
+    policy("float64")
+    monkeypatch.setattr(winograd, "LEAST_CHANNELS", 1)
+    golden, model = golden_model(name)
+    bounds = dict(content=1e-6, images=3e-7, styles=3e-7, logits=3e-7)
+    compare(outputs(model, golden), golden, "initial", **bounds)
+    train(model, golden, [3e-7])
+
+
+@pytest.mark.parametrize("least_channels", [winograd.LEAST_CHANNELS, 1])
 @pytest.mark.parametrize(
     "name, losses, images_after",
     [
@@ -111,7 +124,8 @@ def test_float64(name, steps, policy):
         ("unit_64", [2e-6, 3e-4], 2e-2),
     ],
 )
-def test_float32(name, losses, images_after):
+def test_float32(name, losses, images_after, least_channels, monkeypatch):
+    monkeypatch.setattr(winograd, "LEAST_CHANNELS", least_channels)
     golden, model = golden_model(name)
     compare(outputs(model, golden), golden, "initial", content=2e-5, images=1.5e-5, styles=2e-6, logits=3e-6)
     train(model, golden, losses)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from munit_tf import compat
-from munit_tf.networks.normalization import LayerNorm, adaptive_instance_norm
+from munit_tf import compat, tracing
+from munit_tf.networks.normalization import LayerNorm, adaptive_instance_norm, instance_norm
 
 
 def layer_norm(gamma, beta, channels):
@@ -53,7 +53,7 @@ def test_instance_norms_have_epsilon_1e_5_inside_the_root(norm, policy):
     policy("float64")
     x = np.array([1, -1, 1, -1], float).reshape(1, 2, 2, 1) * 1e-5**0.5
     if norm == "instance":
-        y = compat.instance_normalization(1e-5)(x).numpy()
+        y = instance_norm(tf.constant(x)).numpy()
     else:
         y = adaptive_instance_norm(tf.constant(x), tf.ones([1, 1, 1, 1]), tf.zeros([1, 1, 1, 1])).numpy()
     np.testing.assert_allclose(y.ravel(), np.array([1, -1, 1, -1]) / 2**0.5, rtol=1e-6)
@@ -74,4 +74,45 @@ def test_statistics_of_half_precision_maps_are_exact(dtype):
     expected = adaptive_instance_norm(wide, tf.ones([1, 1, 1, 4]), tf.zeros([1, 1, 1, 4]))
     assert y.dtype == dtype
     np.testing.assert_allclose(tf.cast(y, tf.float32).numpy(), expected.numpy(), rtol=0.01, atol=0.01)
-    np.testing.assert_allclose(compat.instance_normalization(1e-5)(wide).numpy(), expected.numpy(), atol=1e-5)
+
+
+def test_addons_instance_norm_is_the_same():
+    addons = pytest.importorskip("tensorflow_addons", reason="made for TensorFlow up to 2.15")
+    x = tf.random.stateless_normal((2, 5, 4, 3), [1, 2]) * 3 + 7
+    expected = addons.layers.InstanceNormalization(epsilon=1e-5, center=False, scale=False)(x)
+    np.testing.assert_allclose(instance_norm(x), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("norm", ["adaptive", "layer"])
+@pytest.mark.parametrize("dtype, atol", [("float64", 1e-12), ("float32", 1e-5)])
+def test_gradients_are_those_of_the_formula(norm, count, dtype, atol, policy):
+    """What is traced to be portable is the formula itself, which TensorFlow differentiates."""
+    policy(dtype)
+    x, dy = (tf.random.stateless_normal((count, 5, 4, 3), [1, i], dtype=dtype) * 2 + 1 for i in range(2))
+    if norm == "layer":
+        layer = layer_norm(np.arange(1.0, 4.0), np.ones(3), 3)
+        function, parameters = layer, [compat.tf_variable(v) for v in (layer.gamma, layer.beta)]
+    else:
+        parameters = [tf.random.stateless_normal((count, 1, 1, 3), [2, i], dtype=dtype) for i in range(2)]
+        function = lambda x: adaptive_instance_norm(x, *parameters)  # noqa: E731
+
+    def result():
+        with tf.GradientTape() as tape:
+            tape.watch([x, *parameters])
+            y = function(x)
+        return y, *tape.gradient(y, [x, *parameters], dy)
+
+    with tracing.portable():
+        expected = result()
+    for actual, wanted in zip(result(), expected):
+        np.testing.assert_allclose(actual, wanted, rtol=0, atol=atol)
+
+
+def test_layer_norm_of_one_colour_has_a_finite_gradient():
+    x = tf.ones((1, 4, 4, 3))
+    layer = layer_norm(np.ones(3), np.zeros(3), 3)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x)
+    np.testing.assert_array_equal(tape.gradient(y, x, tf.random.stateless_normal(x.shape, [1, 2])) * 0, 0 * x)

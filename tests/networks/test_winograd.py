@@ -1,0 +1,83 @@
+"""Winograd's convolutions are convolutions."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from munit_tf import tracing
+from munit_tf.networks import convolutions, winograd
+
+
+def random(*shape, seed=0, dtype="float64"):
+    return tf.random.stateless_normal(shape, [1, seed], dtype=dtype)
+
+
+def plain(x, kernel, border):
+    return tf.nn.conv2d(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], border), kernel, 1, "VALID")
+
+
+def with_gradients(function, x, kernel, dy):
+    with tf.GradientTape() as tape:
+        tape.watch([x, kernel])
+        y = function(x, kernel)
+    return [y, *tape.gradient(y, [x, kernel], dy)]
+
+
+@pytest.mark.parametrize("border", ["REFLECT", "SYMMETRIC"])
+@pytest.mark.parametrize("size", [(2, 2), (3, 5), (4, 8), (9, 6)])
+@pytest.mark.parametrize("known", [True, False])
+def test_results_and_gradients(border, size, known):
+    x, kernel, dy = random(2, *size, 3), random(3, 3, 3, 5, seed=1), random(2, *size, 5, seed=2)
+
+    def convolve(x, kernel):
+        return winograd.convolve(x, kernel, border)
+
+    if not known:
+        like = tf.TensorSpec([None, None, None, 3], tf.float64)
+        convolve = tf.function(convolve, input_signature=[like, tf.TensorSpec(kernel.shape, tf.float64)])
+    expected = with_gradients(lambda x, kernel: plain(x, kernel, border), x, kernel, dy)
+    for actual, wanted in zip(with_gradients(convolve, x, kernel, dy), expected):
+        np.testing.assert_allclose(actual, wanted, rtol=0, atol=1e-11)
+
+
+def test_float32_rounds_hardly_more_than_the_direct_sum():
+    x, kernel = tf.nn.relu(random(1, 16, 16, 256)), random(3, 3, 256, 64, seed=1) / 48
+    exact = plain(x, kernel, "REFLECT")
+    narrow = tf.cast(x, tf.float32), tf.cast(kernel, tf.float32)
+    errors = [
+        np.sqrt(np.mean((function(*narrow, "REFLECT") - exact.numpy()) ** 2)) / np.std(exact)
+        for function in (winograd.convolve, plain)
+    ]
+    assert errors[0] < 2e-6 and errors[1] < 1e-6
+
+
+def test_where_it_is_taken():
+    x, kernel = random(1, 8, 8, 64, dtype="float32"), random(3, 3, 64, 64, dtype="float32")
+
+    def operations(x, kernel, border="REFLECT"):
+        traced = tf.function(lambda: convolutions.convolve(x, kernel, 1, 1, border)).get_concrete_function()
+        return {operation.type for operation in traced.graph.get_operations()}
+
+    assert "Conv2D" not in operations(x, kernel)
+    assert "Conv2D" in operations(x, kernel, border="CONSTANT")
+    assert "Conv2D" in operations(x, kernel[..., :32])
+    assert "Conv2D" in operations(tf.cast(x, tf.bfloat16), tf.cast(kernel, tf.bfloat16))
+    with tracing.portable():
+        assert "Conv2D" in operations(x, kernel)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 6), (6, 11)])
+@pytest.mark.parametrize("known", [True, False])
+def test_few_filters_in_phases(size, known):
+    x, kernel, dy = random(2, *size, 8), random(7, 7, 8, 3, seed=1), random(2, *size, 3, seed=2)
+
+    def convolve(x, kernel):
+        return convolutions.convolve(x, kernel, 1, 3, "REFLECT")
+
+    with tracing.portable():
+        expected = with_gradients(convolve, x, kernel, dy)
+    if not known:
+        like = tf.TensorSpec([None, None, None, 8], tf.float64)
+        convolve = tf.function(convolve, input_signature=[like, tf.TensorSpec(kernel.shape, tf.float64)])
+    for actual, wanted in zip(with_gradients(convolve, x, kernel, dy), expected):
+        np.testing.assert_allclose(actual, wanted, rtol=0, atol=1e-11)
