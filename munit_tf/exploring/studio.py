@@ -13,7 +13,6 @@ from munit_tf.exploring import photos
 from munit_tf.models.content import ContentTranslator
 from munit_tf.models.translator import DIRECTIONS
 from munit_tf.translation.any_size import AnySize
-from munit_tf.translation.repeated import Repeated
 
 # Pictures that are computed at once have about this many pixels together.
 _PIXELS_AT_ONCE = 4 * 256 * 256
@@ -56,8 +55,7 @@ class Studio:
         self._resize = options.data.resize
         self._max_pixels = max_pixels
         self._images, self.lack = open_images(options.data)
-        self._repeated = {name: Repeated(self.model, name) for name in self.directions}
-        self._any_size = {name: AnySize(self.model, name) for name in self.directions}
+        self._networks = {name: AnySize(self.model, name) for name in self.directions}
         self._computing = threading.Lock()
 
     def __deepcopy__(self, memo):
@@ -90,12 +88,12 @@ class Studio:
         """The style code [style_dim] of a Picture of the target domain."""
         image = pipeline.to_array(picture.image)[np.newaxis]
         with self._computing:
-            return self._any_size[direction].encode_style(image)[0]
+            return self._networks[direction].encode_style(image)[0]
 
     def encode(self, picture, direction):
-        """What of a Picture does not depend on the style, translation.repeated.Encoded."""
+        """What of a Picture does not depend on the style, translation.any_size.Encoded."""
         with self._computing:
-            return self._repeated[direction].encode(pipeline.to_array(picture.image))
+            return self._networks[direction].encode(pipeline.to_array(picture.image)[np.newaxis])
 
     def content_size(self, encoded):
         """(height, width, channels) of its content code."""
@@ -118,7 +116,8 @@ class Studio:
 
     def _decode(self, encoded, direction, codes):
         try:
-            images = self._repeated[direction].decode(encoded, codes)
+            rows = [0] * (1 if codes is None else len(codes))
+            images = self._networks[direction].decode(encoded, rows, codes)
         except tf.errors.ResourceExhaustedError as error:
             raise InputError(
                 f"There is not enough memory for a picture of {encoded.width} x {encoded.height} pixels: "

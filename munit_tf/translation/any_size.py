@@ -1,15 +1,37 @@
 """A model's public methods for images of any size."""
 
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
 import tensorflow as tf
 
+from munit_tf.models.content import ContentTranslator
 from munit_tf.models.translator import DIRECTIONS
 from munit_tf.padding import pad_to_fit
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoded:
+    """What of N images of one size does not depend on the style.
+
+    Attributes:
+        code: their content codes [N,h,w,C]; of a method without one the padded images themselves.
+        height: the images', in pixels.
+        width: the same.
+    """
+
+    code: Any
+    height: int
+    width: int
 
 
 class AnySize:
     """Pads images until the networks take them, and crops the results back.
 
-    Each method is traced once, however many sizes and batch sizes it meets.
+    It translates in two steps, of which another style repeats only the second. Each step is traced once,
+    however many sizes and batch sizes it meets.
 
     Args:
         model: a Translator.
@@ -17,29 +39,56 @@ class AnySize:
     """
 
     def __init__(self, model, direction):
-        config, target = model.config, DIRECTIONS[direction].target
-        images_like = tf.TensorSpec([None, None, None, 3], tf.float32)
-        styles_like = [tf.TensorSpec([None, model.style_dim], tf.float32)] if model.style_dim else []
+        config, (source, target) = model.config, DIRECTIONS[direction]
+        separable = isinstance(model, ContentTranslator)
 
         def fit(images):
             return pad_to_fit(images, config.size_multiple, config.smallest_input)
 
-        def translate(images, style=None):
-            height, width = tf.unstack(tf.shape(images)[1:3])
-            return model.translate(fit(images), direction, style=style)[:, :height, :width]
+        def encode(images):
+            return model.encode_content(fit(images), source) if separable else fit(images)
+
+        def decode(code, rows, style=None):
+            code = tf.gather(code, rows)
+            if separable:
+                return model.decode(code, style, target)
+            return model.translate(code, direction, style=style)
 
         def encode_style(images):
             return model.encode_style(fit(images), target)
 
-        self._translate = tf.function(translate, input_signature=[images_like, *styles_like])
-        self._encode_style = tf.function(encode_style, input_signature=[images_like])
+        # There is no control flow to convert, and tracing takes half as long.
+        traced = functools.partial(tf.function, autograph=False)
+        images_like = [tf.TensorSpec([None, None, None, 3], tf.float32)]
+        rows_like = tf.TensorSpec([None], tf.int32)
+        styles_like = [tf.TensorSpec([None, model.style_dim], tf.float32)] if model.style_dim else []
+        self._encode = traced(encode, input_signature=images_like)
+        self._encode_style = traced(encode_style, input_signature=images_like)
 
-    def translate(self, images, styles):
-        """Images [N,H,W,3] of the source domain -> numpy [N,H,W,3] in [-1, 1] of the target domain.
+        def traced_decode():
+            code_like = self._encode.get_concrete_function().structured_outputs
+            likes = [tf.TensorSpec.from_tensor(code_like), rows_like, *styles_like]
+            return traced(decode, input_signature=likes)
 
-        `styles` is [N, style_dim], or None for a method without style.
+        self._decode = functools.lru_cache(None)(traced_decode)
+
+    def encode(self, images):
+        """Images [N,H,W,3] of the source domain in [-1, 1] -> Encoded."""
+        return Encoded(self._encode(images), *images.shape[1:3])
+
+    def decode(self, encoded, rows, styles):
+        """Translations of encoded images.
+
+        Args:
+            encoded: of N images.
+            rows: M of 0 to N - 1, which image each translation is of.
+            styles: [M,style_dim], the style of each, or None for a method without style.
+
+        Returns:
+            Numpy [M,H,W,3] in [-1, 1], of the target domain.
         """
-        return (self._translate(images) if styles is None else self._translate(images, styles)).numpy()
+        images = self._decode()(encoded.code, np.int32(rows), *([] if styles is None else [styles]))
+        return images[:, : encoded.height, : encoded.width].numpy()
 
     def encode_style(self, images):
         """The style codes, numpy [N, style_dim], of images [N,H,W,3] of the target domain."""

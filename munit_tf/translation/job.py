@@ -94,38 +94,40 @@ class _Job:
                 bar.update(len(wanted))
 
     def _translate(self, group, wanted):
-        images = {i: self._inputs[i] for i in group}
         by_shape = {}
         for i in group:
-            pairs = [(i, k) for k in range(len(self._styles))]
-            by_shape.setdefault(images[i].shape, []).extend(pairs)
-        for pairs in by_shape.values():
-            for start in range(0, len(pairs), self._batch_size):
-                batch = pairs[start : start + self._batch_size]
-                for (i, k), result in zip(batch, self._results(images, batch)):
-                    if i in wanted:
-                        self._output.write_picture(self._stems[i], k, result)
+            image = self._inputs[i]
+            by_shape.setdefault(image.shape, {})[i] = image
+        for images in by_shape.values():
+            for i, k, result in self._results(images):
+                if i in wanted:
+                    self._output.write_picture(self._stems[i], k, result)
         for i in wanted:
             self._output.write_styles(self._stems[i])
 
-    def _results(self, images, batch):
-        """The translations of (index of image, index of style) pairs whose images have one shape."""
-        codes = self._styles.codes
-        codes = None if codes is None else codes[[k for _, k in batch]]
-        first = batch[0][0]
+    def _results(self, images):
+        """Yields (index of image, index of style, translation) of {index: image}, all of one shape."""
+        pairs = [(i, k) for i in images for k in range(len(self._styles))]
+        rows = {i: row for row, i in enumerate(images)}
+        first, codes = min(images), self._styles.codes
         try:
-            results = self._networks.translate(np.stack([images[i] for i, _ in batch]), codes)
+            encoded = self._networks.encode(np.stack(list(images.values())))
+            for start in range(0, len(pairs), self._batch_size):
+                batch = pairs[start : start + self._batch_size]
+                styles_of_batch = None if codes is None else codes[[k for _, k in batch]]
+                results = self._networks.decode(encoded, [rows[i] for i, _ in batch], styles_of_batch)
+                if not np.isfinite(results).all():
+                    raise InputError(
+                        f"{self._inputs.paths[first]}: the model's result is not finite: its training failed"
+                    )
+                yield from ((i, k, result) for (i, k), result in zip(batch, results))
         except tf.errors.ResourceExhaustedError as error:
             height, width = images[first].shape[:2]
+            count = min(len(pairs), self._batch_size)
             raise InputError(
-                f"{self._inputs.paths[first]}: there is not enough memory for {len(batch)} pictures of "
+                f"{self._inputs.paths[first]}: there is not enough memory for {count} pictures of "
                 f"{height}x{width} pixels at once: take a smaller --batch_size or image"
             ) from error
-        if not np.isfinite(results).all():
-            raise InputError(
-                f"{self._inputs.paths[first]}: the model's result is not finite: its training failed"
-            )
-        return results
 
 
 def _settings(options, model, resize, chosen):

@@ -16,7 +16,7 @@ def test_too_little_memory_is_one_line(here, tmp_path, monkeypatch, capsys):
     def exhausted(*args):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
-    monkeypatch.setattr(AnySize, "translate", exhausted)
+    monkeypatch.setattr(AnySize, "decode", exhausted)
     assert translate.main(flags(here, tmp_path / "out")) == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert "image0.png: there is not enough memory for 4 pictures of 24x24 pixels" in line
@@ -58,7 +58,9 @@ def test_bad_input_is_one_line(here, tmp_path, monkeypatch, capsys, more, parts)
 
 
 def test_results_that_are_not_finite_are_refused(here, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(AnySize, "translate", lambda self, images, styles: images + np.nan)
+    monkeypatch.setattr(
+        AnySize, "decode", lambda self, encoded, rows, styles: np.full((len(rows), 1), np.nan)
+    )
     assert translate.main(flags(here, tmp_path / "out")) == 2
     assert "image0.png: the model's result is not finite" in capsys.readouterr().err
     assert os.listdir(tmp_path / "out") == ["translate.json"]

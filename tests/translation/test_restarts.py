@@ -15,7 +15,12 @@ from munit_tf.translation.any_size import AnySize
 
 def test_a_second_run_skips_what_is_there_and_does_what_is_not(here, tmp_path, monkeypatch, capsys):
     """Where a batch holds both, and, as on some devices, a result depends on how large its batch is."""
-    monkeypatch.setattr(AnySize, "translate", lambda self, images, styles: images * len(images) / 50)
+    decode = AnySize.decode
+
+    def depending(self, encoded, rows, styles):
+        return decode(self, encoded, rows, styles) * len(rows) / 50
+
+    monkeypatch.setattr(AnySize, "decode", depending)
     out = tmp_path / "out"
     whole = run(here, out, "--num_styles=3", "--batch_size=20")
     (out / "image1_2.png").unlink()
