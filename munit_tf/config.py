@@ -165,6 +165,11 @@ class TrainConfig(Config):
         choices=("float32", "bfloat16", "float16"),
     )
     jit_compile: bool = option(False, "compile the step with XLA")
+    recompute: bool = option(
+        False,
+        "make results inside the networks again for the gradient: less memory for more time",
+        may_change=True,
+    )
     log_every: int = option(
         100, "steps between lines of log.jsonl and TensorBoard points", minimum=1, may_change=True
     )

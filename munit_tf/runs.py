@@ -155,6 +155,15 @@ def build_model(options, precision=None):
         return METHODS[options.train.method](options.model)
 
 
+def compile_model(model, options):
+    """Makes what training a model with these Options needs."""
+    model.compile(
+        options.data.image_size,
+        jit_compile=options.train.jit_compile,
+        recompute=options.train.recompute,
+    )
+
+
 def checkpoint_manager(folder, model, keep):
     """A CheckpointManager of all that training needs of a compiled model, under flat names.
 

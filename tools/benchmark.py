@@ -134,7 +134,7 @@ def _measure(options, repeats, profile):
     devices.set_up()
     peak = _peak_of_convolution(tf)
     model = runs.build_model(options)
-    model.compile(options.data.image_size, jit_compile=options.train.jit_compile)
+    runs.compile_model(model, options)
     batch = _batch(tf, model, options)
     function = dict(autograph=False, jit_compile=options.train.jit_compile or None)
     step = tf.function(model.train_step, **function)

@@ -6,7 +6,7 @@ import types
 import keras
 import tensorflow as tf
 
-from munit_tf import compat
+from munit_tf import compat, tracing
 from munit_tf.models.batching import in_one_batch
 from munit_tf.models.naming import named_variables
 from munit_tf.models.optimizers import Adam
@@ -98,14 +98,16 @@ class AdversarialModel(keras.Model):
         """The same of several batches of images, seen as one: a list of lists of maps."""
         return in_one_batch(lambda x: self.discriminate(x, name), batches)
 
-    def compile(self, image_size=None, **options):
+    def compile(self, image_size=None, recompute=False, **options):
         """Makes both Adams, and what else training needs.
 
         Args:
             image_size: (height, width) of training images, in pixels, for a method that remembers some.
+            recompute: keep no results inside the generators' blocks for the gradient, but make them again.
             **options: keras.Model.compile's, such as `jit_compile`.
         """
         del image_size
+        self._recompute = recompute
         super().compile(**{"jit_compile": False, **options})
         self.distribute_reduction_method = "first"  # Every replica's logs are the mean over all.
         self.discriminator_optimizer = self._make_optimizer(self.discriminators)
@@ -174,7 +176,8 @@ class AdversarialModel(keras.Model):
     def _update_both(self, batch):
         directions = [DIRECTIONS[name] for name in self.directions]
 
-        with tf.GradientTape(persistent=bool(self.untrained_by)) as generator_tape:
+        generator_tape = tf.GradientTape(persistent=bool(self.untrained_by))
+        with generator_tape, tracing.recomputing(self._recompute):
             batch = self.prepare(batch)
             made = [self.generate(*direction, batch) for direction in directions]
         still = tf.nest.map_structure(tf.stop_gradient, made)
@@ -183,7 +186,7 @@ class AdversarialModel(keras.Model):
         with tf.GradientTape() as tape:
             terms_d = self._terms(self.discriminator_losses, directions, batch, seen)
         loss_d = self._update(self.discriminator_optimizer, tape, terms_d, self.discriminators)
-        with generator_tape:
+        with generator_tape, tracing.recomputing(self._recompute):
             terms_g = self._terms(self.generator_losses, directions, batch, made)
         loss_g = self._update(self.generator_optimizer, generator_tape, terms_g, self.generators)
         return {**terms_d, **terms_g, "loss_d": loss_d, "loss_g": loss_g}

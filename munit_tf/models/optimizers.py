@@ -72,6 +72,8 @@ class Adam(keras.optimizers.Adam):
         t = tf.cast(compat.tf_variable(self.iterations) + 1, tf.float64)
         correction_1 = 1 - tf.cast(beta_1, tf.float64) ** t
         correction_2 = tf.sqrt(1 - tf.cast(beta_2, tf.float64) ** t)
+        with tf.control_dependencies([gradient]):  # No copy of a weight while it waits for its gradient.
+            decay = self._l2 * tf.convert_to_tensor(variable)
         # Algorithm 1's rate m / c1 / (sqrt(v) / c2 + epsilon) is the fused operation's, with rate and
         # epsilon as below. Its own corrections, which powers of 0 switch off, are made in the weight's
         # type: in float32 1 - 0.999^t has few digits.
@@ -85,7 +87,7 @@ class Adam(keras.optimizers.Adam):
             beta1=beta_1,
             beta2=beta_2,
             epsilon=tf.cast(self.epsilon * correction_2, dtype),
-            grad=tf.cast(gradient, dtype) + self._l2 * variable,
+            grad=tf.cast(gradient, dtype) + decay,
         )
 
     def named_variables(self, named_weights):

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from munit_tf import tracing
 from munit_tf.networks.convolutions import Conv, he_normal
 from munit_tf.networks.normalization import LayerNorm, adaptive_instance_norm, instance_norm
 from munit_tf.networks.upsampling import UpsampledConv
@@ -60,6 +61,11 @@ class ConvBlock(keras.layers.Layer):
 
     def call(self, x, scale=None, offset=None, training=False):
         """x [N,H,W,C_in], for "adaptive" also scale and offset [N,1,1,C_out] -> [N,H',W',C_out]."""
+        if self.conv.spectral_norm:  # A second time would change its state again.
+            return self._run(x, training=training)
+        return tracing.recomputed(self._run, x, *([scale, offset] if self.adaptive else []))
+
+    def _run(self, x, scale=None, offset=None, training=False):
         x = self.conv(x, training=training)
         if self.adaptive:
             x = adaptive_instance_norm(x, scale, offset)
@@ -77,9 +83,12 @@ class ResidualBlock(keras.layers.Layer):
         self.first = ConvBlock(filters, 3, 1, 1, norm, activation, **common)
         self.second = ConvBlock(filters, 3, 1, 1, norm, "none", **common)
 
-    def call(self, x, modulation=((None, None), (None, None))):
+    def call(self, x, modulation=()):
         """x [N,H,W,C]; `modulation`: (scale, offset) for the first and for the second block's AdaIN."""
-        return x + self.second(self.first(x, *modulation[0]), *modulation[1])
+        return tracing.recomputed(self._run, x, *(each for pair in modulation for each in pair))
+
+    def _run(self, x, *modulation):
+        return x + self.second(self.first(x, *modulation[:2]), *modulation[2:])
 
 
 class StyledResidualBlocks(keras.layers.Layer):

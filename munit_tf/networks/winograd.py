@@ -40,7 +40,9 @@ def convolve(x, kernel, border):
     windows = tf.gather(tf.reshape(x, [-1, channels_in]), tf.reshape(pixels, [-1]))
     windows = _transform(_OF_INPUT, windows)
     windows = tf.reshape(windows, [_WINDOW**2, -1, channels_in])
-    kernel = tf.reshape(_transform(_OF_KERNEL, kernel), [_WINDOW**2, channels_in, channels_out])
+    with tf.control_dependencies([windows]):  # Not before it is needed: it has four times the kernel's size.
+        kernel = _transform(_OF_KERNEL, tf.identity(kernel))
+    kernel = tf.reshape(kernel, [_WINDOW**2, channels_in, channels_out])
     y = _transform(_OF_OUTPUT, tf.matmul(windows, kernel))
     y = tf.reshape(y, [_TILE, _TILE, count, rows, columns, channels_out])
     y = tf.reshape(tf.transpose(y, [2, 3, 0, 4, 1, 5]), [count, rows * _TILE, columns * _TILE, channels_out])

@@ -58,7 +58,7 @@ def _train(dataset, folder, options, workers):
     keras.utils.set_random_seed(train_options.seed)
     with workers.strategy.scope():
         model = runs.build_model(options)
-        model.compile(options.data.image_size, jit_compile=train_options.jit_compile)
+        runs.compile_model(model, options)
         if checkpoint:
             checkpoints.restore(model.named_state(), checkpoint)
     first_step = int(model.step.numpy())

@@ -51,7 +51,7 @@ def measure(options):
     keras.utils.set_random_seed(options.train.seed)
     with strategy.scope():
         model = runs.build_model(options)
-        model.compile(options.data.image_size, jit_compile=options.train.jit_compile)
+        runs.compile_model(model, options)
     batches = pipeline.training_batches(
         dataset.train,
         resize=options.data.resize,
