@@ -1,7 +1,8 @@
 """Checkpoints: folders that are there whole or not at all, and whose damage is found out.
 
 `step-7/` holds the files `state.*` that tf.train.Checkpoint writes, and `SHA256SUMS`, which `sha256sum -c`
-reads.
+reads. On this machine it gets its name when all of it is on the disk. Object stores rename no folders: there
+`SHA256SUMS`, which comes last, makes it whole.
 """
 
 import hashlib
@@ -10,12 +11,13 @@ import pathlib
 import re
 import shutil
 import sys
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 import numpy as np
 import tensorflow as tf
 
 from munit_tf.config import InputError
+from munit_tf.paths import RemotePath, is_remote, remove_tree
 from munit_tf.whole_files import TEMPORARY, sync
 
 _PREFIX = "state"
@@ -30,12 +32,12 @@ class Checkpoint(NamedTuple):
     """A whole checkpoint.
 
     Attributes:
-        path: its folder, a pathlib.Path.
+        path: its folder.
         step: training steps taken.
         sums: {name of a file: its SHA-256}.
     """
 
-    path: pathlib.Path
+    path: Union[pathlib.Path, RemotePath]
     step: int
     sums: dict
 
@@ -44,7 +46,7 @@ class CheckpointManager:
     """The newest checkpoints of a run.
 
     Args:
-        folder: where they are, a pathlib.Path.
+        folder: where they are, a pathlib.Path or RemotePath.
         state: {name: tf.Variable} of all that training needs to go on, "step" among them; what is in
             the folder of later steps is taken for damaged.
         keep: how many of the newest stay.
@@ -80,27 +82,30 @@ class CheckpointManager:
         kept = {_name(each) for each in self._steps}
         for path in self._folder.iterdir():
             if path.name not in kept and _is_ours(path.name):
-                shutil.rmtree(path)
+                remove_tree(path)
 
 
 def write(folder, step, state):
     """Writes a checkpoint, in place of one of the same step.
 
     Args:
-        folder: where checkpoints are, a pathlib.Path.
+        folder: where checkpoints are, a pathlib.Path or RemotePath.
         step: training steps taken.
         state: {name: tf.Variable}.
 
     Raises:
-        OSError, tf.errors.OpError: it cannot be written; all others are as they were.
+        OSError, tf.errors.OpError, InputError: it cannot be written; all others are as they were.
     """
     final = folder / _name(step)
+    if is_remote(folder):
+        if final.exists():
+            remove_tree(final)
+        _write_files(final, state)
+        return
     unfinished = folder / f".{_name(step)}{TEMPORARY}"
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        unfinished.mkdir(parents=True)
-        tf.train.Checkpoint(**state).write(str(unfinished / _PREFIX))
-        (unfinished / _SUMS).write_text(_to_text(_sums(unfinished)))
+        _write_files(unfinished, state)
         for path in [*unfinished.iterdir(), unfinished]:
             sync(path)
         if final.exists():
@@ -134,7 +139,8 @@ def newest(folder):
         print(f"warning: checkpoint {path} is damaged ({reason}): looking for an older one", file=sys.stderr)
     if steps:
         raise InputError(f"every checkpoint in {folder} is damaged: take them from a copy, or start anew")
-    if others := [path.name for path in _files(folder) if not path.name.startswith(".")]:
+    others = [path.name for path in _files(folder)]
+    if others := [name for name in others if not (name.startswith(".") or _is_ours(name))]:
         raise InputError(f"{folder} holds {min(others)}, which is no checkpoint of this version of munit_tf")
     return None
 
@@ -151,7 +157,9 @@ def restore(variables, checkpoint):
             the same kind: names and shapes must agree before anything is set.
     """
     path = str(checkpoint.path / _PREFIX)
-    shapes = {_unescape(key): tuple(shape) for key, shape in tf.train.list_variables(path)}
+    # tf.train.list_variables asks whether it is a folder first, which ram:// affirms for every prefix.
+    reader = tf.compat.v1.train.NewCheckpointReader(path)
+    shapes = {_unescape(key): tuple(shape) for key, shape in reader.get_variable_to_shape_map().items()}
     problem = f"checkpoint {checkpoint.path} does not fit the model"
     for name, variable in variables.items():
         if name not in shapes:
@@ -165,6 +173,12 @@ def restore(variables, checkpoint):
     tf.train.Checkpoint(**variables).read(path).assert_existing_objects_matched().expect_partial()
 
 
+def _write_files(path, state):
+    path.mkdir(parents=True)
+    tf.train.Checkpoint(**state).write(str(path / _PREFIX))
+    (path / _SUMS).write_bytes(_to_text(_sums(path)).encode())
+
+
 def _name(step):
     return f"step-{step}"
 
@@ -175,8 +189,12 @@ def _is_ours(name):
 
 def _steps(folder):
     """Steps of all checkpoints, damaged ones too, in order."""
-    matches = (re.fullmatch(r"step-(\d+)", path.name) for path in _files(folder) if path.is_dir())
+    matches = (re.fullmatch(r"step-(\d+)", path.name) for path in _files(folder) if _is_finished(path))
     return sorted(int(match[1]) for match in matches if match)
+
+
+def _is_finished(path):
+    return (path / _SUMS).exists() if is_remote(path) else path.is_dir()
 
 
 def _files(folder):
@@ -186,12 +204,12 @@ def _files(folder):
 def _sums(path):
     """{name: SHA-256} of the files of a checkpoint that are there."""
     sums = {}
-    for file in sorted(path.glob(f"{_PREFIX}.*")):
+    for name in sorted(file.name for file in path.iterdir() if file.name.startswith(f"{_PREFIX}.")):
         digest = hashlib.sha256()
-        with open(file, "rb") as data:
+        with (path / name).open("rb") as data:
             while block := data.read(1 << 20):
                 digest.update(block)
-        sums[file.name] = digest.hexdigest()
+        sums[name] = digest.hexdigest()
     return sums
 
 

@@ -12,6 +12,7 @@ from absl import flags
 
 from munit_tf.config import DataConfig, InputError, Options, TrainConfig, to_text, without_none
 from munit_tf.help_pages import command_help, train_help
+from munit_tf.paths import absolute, is_remote, to_path
 
 SHIPPED_FLAGS = pathlib.Path(__file__).resolve().parent.parent / "flags"
 
@@ -50,7 +51,7 @@ def parse(argv, methods, dataset_names=(), known=()):
     for name, value in known.items():
         values[name].value = value
     if files and values["output"].value and not any(a.lstrip("-").startswith("output") for a in rest):
-        last = pathlib.Path(files[-1].partition("=")[2])
+        last = to_path(files[-1].partition("=")[2])
         if last.name == "run.flags":
             values["output"].value = str(last.parent)  # The run folder may have been moved.
     dataset = values["dataset"].value
@@ -216,8 +217,9 @@ def _parse_values(argv, methods):
 
 
 def _parse_into(values, argv):
+    arguments = [each for argument in argv for each in _with_remote_file(argument)]
     try:
-        extra = values(["munit_tf"] + list(argv))[1:]
+        extra = values(["munit_tf"] + arguments)[1:]
     except flags.Error as error:
         raise InputError(f"{_one_line(error)} (--help lists the flags)") from None
     if extra:
@@ -255,9 +257,9 @@ def _value(values, field):
         return tuple(value)
     if not field.metadata["path"] or not value:
         return value
-    if "://" in value:
+    if is_remote(value) and not field.metadata["remote"]:
         raise InputError(f"--{field.name}={value}: files must be on this machine")
-    return os.path.abspath(os.path.expanduser(value))
+    return absolute(value)
 
 
 def _split_flagfiles(argv):
@@ -276,6 +278,18 @@ def _split_flagfiles(argv):
     if "--flagfile=" in files:
         raise InputError("--flagfile needs the name of a file")
     return files, rest
+
+
+def _with_remote_file(argument):
+    """What absl makes of a flagfile, which it opens on this machine alone; else just the argument."""
+    flag, _, path = argument.partition("=")
+    if flag != "--flagfile" or not is_remote(path):
+        return [argument]
+    try:
+        lines = [line.strip() for line in to_path(path).read_text().splitlines()]
+    except FileNotFoundError:
+        raise InputError(f"{argument}: there is no such file") from None
+    return [line for line in lines if line and not line.startswith(("#", "//"))]
 
 
 def _one_line(error):

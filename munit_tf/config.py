@@ -19,6 +19,7 @@ def option(
     maximum=None,
     choices=None,
     path=False,
+    remote=False,
     required=False,
     may_change=False,
     recorded=True,
@@ -33,6 +34,7 @@ def option(
         choices: the strings allowed.
         path: a file or folder on this machine; made absolute, so that a run folder stays usable
             from another working directory.
+        remote: it may be a URI such as gs://bucket/run, too.
         required: the flag must be given; the default is None then.
         may_change: a resumed run may be given another value.
         recorded: whether it stands in `run.flags`.
@@ -43,6 +45,7 @@ def option(
         maximum=maximum,
         choices=choices,
         path=path,
+        remote=remote,
         required=required,
         may_change=may_change,
         recorded=recorded,
@@ -142,7 +145,11 @@ class TrainConfig(Config):
         maximum=2**32 - 1,
     )
     output: Optional[str] = option(
-        None, "run folder (default: runs/DATASET-METHOD)", path=True, may_change=True
+        None,
+        "run folder, also gs://BUCKET/FOLDER (default: runs/DATASET-METHOD)",
+        path=True,
+        remote=True,
+        may_change=True,
     )
     resume: str = option(
         "auto",

@@ -26,13 +26,14 @@ def main(argv):
 
 def _evaluate(config):
     from munit_tf.evaluation.table import table
+    from munit_tf.paths import relative
     from munit_tf.scoring import runs
     from munit_tf.training import devices
 
     devices.set_up()
     results = runs.evaluate(config)
     print(table(results))
-    print(f"\nwritten to: {os.path.relpath(os.path.join(config.run, runs.FILE))}")
+    print(f"\nwritten to: {relative(config.run) / runs.FILE}")
     missing = False
     for run, result in results.items():
         for metric, reason in result["not_computed"].items():

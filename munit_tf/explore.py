@@ -26,7 +26,7 @@ Open the address that it prints. It needs the extra `explore`: pip install --edi
 class ExploreConfig(Config):
     """Style explorer."""
 
-    run: Optional[str] = option(None, "run folder of the model", path=True, required=True)
+    run: Optional[str] = option(None, "run folder of the model", path=True, remote=True, required=True)
     port: Optional[int] = option(
         None, "port on this machine (default: the first free one from 7860)", minimum=1, maximum=65535
     )

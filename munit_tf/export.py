@@ -25,7 +25,7 @@ checks what was written against the model in memory.
 class ExportConfig(Config):
     """Flags."""
 
-    run: Optional[str] = option(None, "run folder of the model", path=True, required=True)
+    run: Optional[str] = option(None, "run folder of the model", path=True, remote=True, required=True)
     output: Optional[str] = option(
         None,
         "folder that the server watches: the next version number is made in it",

@@ -2,10 +2,8 @@
 
 import contextlib
 import json
-import os
-import pathlib
 import re
-import shutil
+import sys
 
 import keras
 import tensorflow as tf
@@ -13,6 +11,7 @@ import tensorflow as tf
 from munit_tf import checkpoints, command_line
 from munit_tf.config import InputError
 from munit_tf.models import METHODS
+from munit_tf.paths import is_remote, remove_tree, to_path
 from munit_tf.whole_files import locked, replacing
 
 CONFIGS = {name: model_class.config_class for name, model_class in METHODS.items()}
@@ -23,17 +22,15 @@ class RunFolder:
     """The files of one run. Nothing is written before it is asked for.
 
     Raises:
-        InputError: the path is not on this machine, or has signs that TensorFlow cannot restore from.
+        InputError: TensorFlow has no file system for the path, or cannot restore from it.
     """
 
     def __init__(self, path):
-        if "://" in str(path):
-            raise InputError(f"run folder {path}: files must be on this machine")
         if set(str(path)) & set("[]*?"):
             raise InputError(
                 f"run folder {path}: TensorFlow takes [ ] * ? in a checkpoint's path for patterns"
             )
-        self.path = pathlib.Path(path)
+        self.path = to_path(path)
         self.flagfile = self.path / "run.flags"
         self.checkpoints = self.path / "checkpoints"
         self.samples = self.path / "samples"
@@ -56,6 +53,12 @@ class RunFolder:
         Raises:
             InputError: another one trains here, or the folder cannot be made.
         """
+        if is_remote(self.path):
+            print(
+                f"warning: {self.path} has no locks: train in it with one command at a time", file=sys.stderr
+            )
+            yield
+            return
         made = [each for each in (self.path, *self.path.parents) if not each.exists()]
         try:
             with self.writing():
@@ -105,7 +108,7 @@ class RunFolder:
     def start_anew(self):
         """Removes what a run that got to no checkpoint has left; its log is `cut_log`'s."""
         if self.tensorboard.exists():
-            shutil.rmtree(self.tensorboard)
+            remove_tree(self.tensorboard)
         self.rollbacks.unlink(missing_ok=True)
 
     def read_rollbacks(self):
@@ -116,8 +119,9 @@ class RunFolder:
         """
         if not self.rollbacks.exists():
             return []
+        text = self.rollbacks.read_bytes()
         try:
-            rows = json.loads(self.rollbacks.read_bytes())
+            rows = json.loads(text)
             if all(type(row["to"]) is int for row in rows):
                 return rows
         except (ValueError, TypeError, KeyError):
@@ -191,7 +195,7 @@ def load(path, precision=None):
             return load_checkpoint(options, checkpoint, precision)
         except tf.errors.NotFoundError:
             # Training may have removed it meanwhile, and has written newer ones then.
-            if checkpoint.path.exists():
+            if newest(path)[1].step == checkpoint.step:
                 raise
 
 
@@ -216,7 +220,5 @@ def load_checkpoint(options, checkpoint, precision=None):
 
 
 def _write(path, text):
-    with replacing(path) as file:
+    with replacing(path, durable=True) as file:
         file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())  # Else a power cut may leave an empty file under the new name.

@@ -1,7 +1,6 @@
 """Trains a translator: `python -m munit_tf.train --dataset=summer2winter`."""
 
 import os
-import pathlib
 import shlex
 import sys
 
@@ -37,11 +36,12 @@ def main(argv):
 
 
 def _train(options):
+    from munit_tf.paths import relative
     from munit_tf.training import devices, loop
 
     devices.set_up()
     received = loop.train(options)
-    output = pathlib.Path(os.path.relpath(options.train.output))
+    output = relative(options.train.output)
     if received:
         flagfile = shlex.quote(f"--flagfile={output / 'run.flags'}")
         print(f"stopped; to go on: python -m munit_tf.train {flagfile}", file=sys.stderr)

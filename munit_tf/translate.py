@@ -26,7 +26,7 @@ an interrupted one stopped."""
 class TranslateConfig(Config):
     """Translation."""
 
-    run: Optional[str] = option(None, "run folder of the model", path=True, required=True)
+    run: Optional[str] = option(None, "run folder of the model", path=True, remote=True, required=True)
     input: Optional[str] = option(
         None, "images: a file, folder, glob or text file of paths", path=True, required=True
     )

@@ -3,27 +3,34 @@
 import contextlib
 import errno
 import os
-import pathlib
 import sys
 
 from munit_tf.config import InputError
+from munit_tf.paths import is_remote, to_path
 
 TEMPORARY = ".tmp"
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path, durable=False):
     """A binary file to write to, which takes its place at `path` when it is whole.
+
+    Args:
+        path: of this machine, or a URI.
+        durable: whether it is to be on the disk then, as else a power cut may leave an empty file.
 
     Raises:
         InputError: it cannot be written; what was at `path` stays as it was.
     """
-    path = pathlib.Path(path)
-    temporary = path.with_name(path.name + TEMPORARY)
+    path = to_path(path)
+    temporary = path.parent / f"{path.name}{TEMPORARY}"
     try:
-        with open(temporary, "wb") as file:
+        with temporary.open("wb") as file:
             yield file
-        os.replace(temporary, path)
+            if durable and not is_remote(path):
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:

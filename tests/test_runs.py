@@ -60,11 +60,6 @@ def test_load_says_what_is_no_run(tmp_path):
         munit_tf.load(tmp_path)
 
 
-def test_run_folders_are_on_this_machine():
-    with pytest.raises(ValueError, match="gs://bucket/run: files must be on this machine"):
-        munit_tf.load("gs://bucket/run")
-
-
 def test_a_lock_leaves_no_empty_folder_behind(tmp_path):
     with runs.RunFolder(tmp_path / "runs" / "mine").lock():
         assert (tmp_path / "runs" / "mine").is_dir()

@@ -27,6 +27,19 @@ def test_a_half_written_one_leaves_nothing(tmp_path, error, raised):
     assert (tmp_path / "x").read_bytes() == b"old" and os.listdir(tmp_path) == ["x"]
 
 
+def test_a_durable_one_is_on_the_disk_before_it_has_the_name(tmp_path, monkeypatch):
+    events, fsync = [], os.fsync
+
+    def spy(descriptor):
+        events.append((os.listdir(tmp_path), os.fstat(descriptor).st_size))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    with replacing(tmp_path / "x", durable=True) as file:
+        file.write(b"new")
+    assert events == [(["x.tmp"], 3)] and os.listdir(tmp_path) == ["x"]
+
+
 def test_no_folder(tmp_path):
     message = "none/x cannot be written: No such file"
     with pytest.raises(InputError, match=message), replacing(tmp_path / "none" / "x"):

@@ -152,8 +152,11 @@ def _import(files, states, step, options):
     from munit_tf import runs
     from munit_tf.data import pipeline
     from munit_tf.models import official
+    from munit_tf.paths import is_remote
 
     output = runs.RunFolder(options.train.output).path
+    if is_remote(output):
+        raise InputError(f"--output={output}: files must be on this machine")
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise InputError(f"{output} is in use already: choose another --output")
     pipeline.check_sizes(options.data.resize, options.data.image_size)

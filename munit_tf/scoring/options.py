@@ -27,7 +27,7 @@ METRICS = (
 class EvaluateConfig(Config):
     """Evaluation."""
 
-    run: Optional[str] = option(None, "run folder to evaluate", path=True, required=True)
+    run: Optional[str] = option(None, "run folder to evaluate", path=True, remote=True, required=True)
     compare: Optional[tuple[str, ...]] = option(
         None, "other run folders, RUN2,RUN3: evaluated alike where they are not yet, and put beside it"
     )

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import math
 import os
-import pathlib
 import platform
 
 import keras
@@ -16,6 +15,7 @@ from munit_tf import runs
 from munit_tf.config import InputError
 from munit_tf.data import registry
 from munit_tf.evaluation.lpips import PROTOCOLS
+from munit_tf.paths import absolute, to_path
 from munit_tf.scoring.direction import Direction
 from munit_tf.scoring.networks import Networks
 from munit_tf.scoring.options import METRICS
@@ -41,12 +41,12 @@ def evaluate(config):
         InputError: a run cannot be evaluated; then nothing of it is written.
     """
     networks = Networks(config)
-    paths = [config.run, *(os.path.abspath(os.path.expanduser(path)) for path in config.compare or ())]
+    paths = [config.run, *map(absolute, config.compare or ())]
     for path in paths:
         runs.newest(path)  # Says what is wrong with it.
     results = {}
     for path in paths:
-        name = os.path.basename(path) if os.path.basename(path) not in results else path
+        name = to_path(path).name if to_path(path).name not in results else path
         one = dataclasses.replace(config, run=path, compare=None)
         options, checkpoint = runs.newest(path)  # Of now: it may be in training still.
         kept = path != config.run and _kept(one, checkpoint, networks)
@@ -91,7 +91,7 @@ def _evaluate_one(config, options, checkpoint, networks):
         "not_computed": not_computed,
     }
     result = _for_json(result)
-    _write(pathlib.Path(config.run) / FILE, result)
+    _write(to_path(config.run) / FILE, result)
     return result
 
 
@@ -151,7 +151,7 @@ def _head(config, checkpoint):
 def _kept(config, checkpoint, networks):
     """The run's `evaluation.json`, if it is whole and of this checkpoint, these settings and weights."""
     try:
-        result = json.loads((pathlib.Path(config.run) / FILE).read_text(encoding="utf-8"))
+        result = json.loads((to_path(config.run) / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     head = _head(config, checkpoint)

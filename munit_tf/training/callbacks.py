@@ -127,7 +127,7 @@ class Log(StepCallback):
         row.update(self._probes.measure())
         row.update(images_per_second=speed, peak_memory_mib=devices.peak_memory_mib())
         with self._folder.writing():
-            with open(self._folder.log, "a") as file:
+            with self._folder.log.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             with self._writer.as_default(step):
                 for name, value in row.items():

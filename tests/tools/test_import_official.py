@@ -289,6 +289,7 @@ def test_a_pytorch_that_does_not_keep_its_word_is_refused(run_tool, monkeypatch)
         (["--generator=gen.pt", "--output=used"], ["used is in use already"]),
         (["--generator=gen.pt", "--output=gen.pt"], ["gen.pt is in use already"]),
         (["--generator=gen.pt", "--output=gen.pt/run"], ["cannot be written"]),
+        (["--generator=gen.pt", "--output=gs://x/run"], ["--output=gs://x/run", "on this machine"]),
         (["--generator=gen_00000005.pt", "--discriminator=dis_00000006.pt"], ["different steps", "--step"]),
     ],
     ids=lambda value: value[-1] if value and value[0].startswith("--") else "",

@@ -22,6 +22,24 @@ TINY = [
     "--log_every=1",
 ]
 
+# CycleGAN's pool of older fakes is state besides weights and moments.
+CYCLEGAN = [
+    "--method=cyclegan",
+    "--noise_dim=0",
+    "--pool_size=3",
+    "--dataset=photos",
+    "--resize=20",
+    "--image_size=16",
+    "--gen_dim=4",
+    "--num_downsample=1",
+    "--num_res_blocks=1",
+    "--dis_dim=4",
+    "--num_dis_layers=1",
+    "--num_scales=1",
+    "--batch_size=2",
+    "--checkpoint_every=1",
+]
+
 
 def make_photos(folder, count=6, size=(24, 20)):
     """trainA, trainB, testA and testB with `count` noisy JPEGs each, of `size` = (width, height)."""

@@ -45,7 +45,7 @@ def one_line(stderr, cwd, left=("photos",)):
         (["--dataset=photos", *TINY, "--resume=must"], ["no checkpoint", "--resume=must"]),
         (["--flagfile=none.flags"], ["none.flags"]),
         (["--dataset=photos", *TINY, "--flagfile"], ["--flagfile needs the name of a file"]),
-        (["--dataset=photos", *TINY, "--output=gs://bucket/run"], ["gs://bucket/run", "this machine"]),
+        (["--dataset=photos", *TINY, "--output=foo://bucket/run"], ["foo://bucket/run", "TensorFlow has"]),
         (
             ["--dataset=photos", *TINY, "--output=photos/trainA/000.jpg/run"],
             ["--output", "cannot be written"],

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from training.forked import Forked
-from training.processes import log, make_photos, state
+from training.processes import CYCLEGAN, log, make_photos, state
 
 import munit_tf
 from munit_tf import runs
@@ -28,11 +28,7 @@ from munit_tf.models.optimizers import Adam
 from munit_tf.training import rollback
 
 HARMS = int(os.environ.get("MUNIT_TF_HARMS", "2"))
-# CycleGAN's pool of older fakes is state besides weights and moments.
-FLAGS = ["--method=cyclegan", "--noise_dim=0", "--pool_size=3", "--dataset=photos", "--resize=20"]
-FLAGS += ["--image_size=16", "--gen_dim=4", "--num_downsample=1", "--num_res_blocks=1", "--dis_dim=4"]
-FLAGS += ["--num_dis_layers=1", "--num_scales=1", "--batch_size=2", "--checkpoint_every=1"]
-FLAGS += ["--sample_every=1000"]
+FLAGS = [*CYCLEGAN, "--sample_every=1000"]
 random.seed(HARMS)
 
 

@@ -1,0 +1,160 @@
+"""Paths on this machine, and URIs such as gs://bucket/run for TensorFlow's file systems."""
+
+import contextlib
+import errno
+import os
+import pathlib
+import shutil
+
+from munit_tf.config import InputError
+
+
+def is_remote(path):
+    """Whether a path is a URI."""
+    return "://" in str(path)
+
+
+def to_path(path):
+    """A pathlib.Path, or a RemotePath where `path` is a URI.
+
+    Raises:
+        InputError: it is on none of TensorFlow's file systems.
+    """
+    return RemotePath(str(path)) if is_remote(path) else pathlib.Path(path)
+
+
+def absolute(path):
+    """A path, a str, as it stays right in another working directory."""
+    return path if is_remote(path) else os.path.abspath(os.path.expanduser(path))
+
+
+def relative(path):
+    """`to_path(path)`, from the working directory, as people like to read it."""
+    return to_path(path if is_remote(path) else os.path.relpath(path))
+
+
+def remove_tree(path):
+    """Removes a folder and all in it."""
+    if is_remote(path):
+        path.rmtree()
+    else:
+        shutil.rmtree(path)
+
+
+class RemotePath:
+    """What a run folder needs of pathlib.Path, by tf.io.gfile.
+
+    A missing file is FileNotFoundError, as pathlib has it. All else that goes wrong, from the network to
+    permissions, is InputError: it is no reason to take a file for missing or damaged.
+
+    Args:
+        uri: SCHEME://PATH.
+
+    Raises:
+        InputError: it is on none of TensorFlow's file systems.
+    """
+
+    def __init__(self, uri):
+        import tensorflow as tf  # Here, for commands that only read their flags.
+
+        self._gfile = tf.io.gfile
+        scheme, _, rest = uri.partition("://")
+        if not (scheme and rest.strip("/")) or scheme not in self._gfile.get_registered_schemes():
+            raise InputError(f"{uri} is on no file system that TensorFlow has here")
+        self._uri = uri.rstrip("/")
+
+    def __str__(self):  # noqa: D105
+        return self._uri
+
+    def __truediv__(self, name):  # noqa: D105
+        return RemotePath(f"{self._uri}/{name}")
+
+    @property
+    def name(self):
+        """The last part."""
+        return self._uri.rpartition("/")[2]
+
+    @property
+    def parent(self):
+        """All but the last part."""
+        return RemotePath(self._uri.rpartition("/")[0])
+
+    def exists(self):
+        """Whether there is such a file or folder."""
+        with self._errors():
+            return self._gfile.exists(self._uri)
+
+    def is_dir(self):
+        """Whether there is such a folder."""
+        with contextlib.suppress(FileNotFoundError), self._errors():
+            return self._gfile.stat(self._uri).is_directory  # gfile.isdir is False for any error.
+        return False
+
+    def is_file(self):
+        """Whether there is such a file."""
+        return self.exists() and not self.is_dir()
+
+    def iterdir(self):
+        """The paths in the folder."""
+        with self._errors():
+            names = self._gfile.listdir(self._uri)
+        return (self / name.rstrip("/") for name in names)
+
+    def mkdir(self, parents=True, exist_ok=True):
+        """Makes the folder, and those above; it may exist."""
+        if self._uri.startswith("gs://"):
+            return  # There files make their folders, and makedirs never returns if there is no such bucket.
+        with self._errors():
+            self._gfile.makedirs(self._uri)
+
+    def unlink(self, missing_ok=False):
+        """Removes the file."""
+        try:
+            with self._errors():
+                self._gfile.remove(self._uri)
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+
+    def replace(self, target):
+        """Renames the file; one that has the name already gives way."""
+        with self._errors():
+            self._gfile.rename(self._uri, str(target), overwrite=True)
+
+    def rmtree(self):
+        """Removes the folder and all in it."""
+        with self._errors():
+            self._gfile.rmtree(self._uri)
+
+    @contextlib.contextmanager
+    def open(self, mode):
+        """The open file, a tf.io.gfile.GFile."""
+        with self._errors(), self._gfile.GFile(self._uri, mode) as file:
+            yield file
+
+    def read_bytes(self):
+        """What the file holds."""
+        with self.open("rb") as file:
+            return file.read()
+
+    def read_text(self, encoding="utf-8", errors="strict"):
+        """What the file holds, decoded."""
+        return self.read_bytes().decode(encoding, errors)
+
+    def write_bytes(self, data):
+        """Makes the file hold this."""
+        with self.open("wb") as file:
+            file.write(data)
+
+    @contextlib.contextmanager
+    def _errors(self):
+        import tensorflow as tf
+
+        try:
+            yield
+        except tf.errors.OpError as error:
+            reason = " ".join(error.message.split())
+            if isinstance(error, tf.errors.NotFoundError):
+                missing = errno.ENOENT
+                raise FileNotFoundError(missing, reason or os.strerror(missing), self._uri) from error
+            raise InputError(f"{self._uri}: {reason}") from error
