@@ -59,6 +59,22 @@ def test_no_answer_is_not_taken_for_no_run(monkeypatch, error):
         runs.RunFolder("ram://silent").newest_checkpoint()
 
 
+def test_no_answer_is_not_taken_for_damage(monkeypatch):
+    folder = runs.RunFolder("ram://notes")
+    folder.path.mkdir()
+    folder.write_rollbacks([])
+    assert folder.read_rollbacks() == []
+    fail(monkeypatch, "GFile", tf.errors.UnavailableError)
+    with pytest.raises(InputError, match="^ram://notes/rollbacks.json: no answer when reading$"):
+        folder.read_rollbacks()
+
+
+def test_no_folder_is_made_in_a_bucket(monkeypatch):
+    """TensorFlow would look for ever for a bucket that is not there."""
+    fail(monkeypatch, "makedirs", AssertionError)
+    paths.to_path("gs://bucket/run").mkdir()
+
+
 def test_a_file_is_replaced_whole_or_not_at_all(monkeypatch):
     path = paths.to_path("ram://whole/x")
     path.parent.mkdir()
