@@ -30,6 +30,21 @@ def is_for_cpu():
     return not is_portable() and not tf.config.list_physical_devices("GPU")
 
 
+def sizes(x):
+    """The sizes of `x`'s axes: int where they are known, else scalar tensors."""
+    dynamic = tf.shape(x)
+    return [dynamic[i] if size is None else size for i, size in enumerate(x.shape)]
+
+
+def constant(function, *sizes):
+    """function(*sizes), a tensor or several: of known sizes it is worked out now, and once."""
+    if not all(isinstance(size, int) for size in sizes):
+        return function(*sizes)
+    with tf.init_scope():
+        result = function(*sizes)
+    return tf.nest.map_structure(lambda x: tf.constant(x.numpy()), result)
+
+
 @contextlib.contextmanager
 def recomputing(wanted):
     """Inside, `recomputed` keeps no intermediate results, if `wanted`."""

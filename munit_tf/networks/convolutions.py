@@ -132,7 +132,7 @@ def _convolve_in_phases(x, kernel, padding, border):
     kernel of 7, in less than half of the time.
     """
     size, _, channels_in, channels_out = kernel.shape
-    height, width = tf.unstack(tf.shape(x)[1:3])
+    _, height, width, _ = tracing.sizes(x)
     x = _pad(x, padding, border, more=(height % 2, width % 2))
     shifted = [
         tf.pad(kernel, [[p, 1 - p], [q, 1 - q], [0, 0], [0, 0]])

@@ -73,11 +73,10 @@ class LayerNorm(keras.layers.Layer):
 
 def _batch_norm_of_instances(x, scale, offset):
     """AdaIN in one operation: all images' channels are those of one image, and the batch is that image."""
-    count, height, width, _ = tf.unstack(tf.shape(x))
-    single, channels = x.shape[0] == 1, x.shape[3]
+    count, height, width, channels = tracing.sizes(x)
 
     def moved(x, first, second):
-        if single:
+        if isinstance(count, int) and count == 1:
             return x
         return tf.transpose(tf.reshape(x, [first, second, channels]), [1, 0, 2])
 

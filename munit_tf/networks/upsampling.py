@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from munit_tf import tracing
 from munit_tf.networks.convolutions import Conv, convolve
 
 
@@ -76,31 +77,40 @@ def _add_beyond_the_copy(y, x, outer_rows, outer_columns):
         outer_rows: [2, 5 C_in, C_out].
         outer_columns: the same.
     """
-    height, width = tf.unstack(tf.shape(x)[1:3])
-    at_rows, at_columns = _numbered(x), tf.transpose(_numbered(x), [0, 2, 1])
+    count, height, width, channels = tracing.sizes(x)
+    *seen, places = tracing.constant(_border, count, height, width)
+    pixels = tf.gather(tf.reshape(x, [-1, channels]), tf.concat(seen, axis=1))
+    inner, outermost = tf.unstack(pixels)
+    beyond = tf.split(inner - outermost, [tf.shape(each)[1] for each in seen])
+    lacking = [
+        tf.reshape(tf.matmul(tf.reshape(pixels, [2, -1, lines.shape[1]]), lines), [-1, lines.shape[2]])
+        for pixels, lines in zip(beyond, (outer_rows, outer_columns))
+    ]
+    # A scatter, since TensorFlow does it in place: anything else would copy all of `y`.
+    flat = tf.reshape(y, [-1, y.shape[3]])
+    return tf.reshape(tf.tensor_scatter_nd_add(flat, places, tf.concat(lacking, axis=0)), tracing.sizes(y))
+
+
+def _border(count, height, width):
+    """Which pixels are concerned, as numbers among all pixels of N images.
+
+    Returns:
+        [2, 2 * N * 2W * 5]: of the smaller images, what the outermost rows see beyond them, and in place of
+        what; the same for columns; and [N * 4 * (H + W), 1], of the larger images, the outermost ones.
+    """
+    rows = tf.reshape(tf.range(count * height * width), [count, height, width])
+    columns = tf.transpose(rows, [0, 2, 1])
     # The corners are the rows', which are reflected; the columns go on with copies of the outermost row.
     last = 2 * width - 1
     reflected = last - tf.abs(last - tf.abs(_windows(width)))
     copied = tf.clip_by_value(_windows(height), 0, 2 * height - 1)
-    seen = [_next_to_edges(at_rows, reflected // 2), _next_to_edges(at_columns, copied // 2)]
-    pixels = tf.gather(tf.reshape(x, [-1, x.shape[3]]), tf.concat(seen, axis=1))
-    inner, outermost = tf.unstack(pixels)
-    beyond = tf.split(inner - outermost, [tf.shape(each)[1] for each in seen])
-    lacking = [
-        tf.reshape(tf.matmul(tf.reshape(pixels, [2, -1, lines.shape[1]]), lines), [-1, y.shape[3]])
-        for pixels, lines in zip(beyond, (outer_rows, outer_columns))
+    seen = [
+        tf.reshape(tf.gather(_lines(lines, [1, -2, 0, -1]), windows // 2, axis=2), [2, -1])
+        for lines, windows in ((rows, reflected), (columns, copied))
     ]
-    # A scatter, since TensorFlow does it in place: anything else would copy all of `y`.
-    places = [_edges(_numbered(y), [0, -1]), _edges(tf.transpose(_numbered(y), [0, 2, 1]), [0, -1])]
-    places = tf.concat([tf.reshape(each, [-1, 1]) for each in places], axis=0)
-    flat = tf.tensor_scatter_nd_add(tf.reshape(y, [-1, y.shape[3]]), places, tf.concat(lacking, axis=0))
-    return tf.reshape(flat, tf.shape(y))
-
-
-def _numbered(x):
-    """The number of each pixel of `x` [N,H,W,C] among all: [N,H,W]."""
-    shape = tf.shape(x)[:3]
-    return tf.reshape(tf.range(tf.reduce_prod(shape)), shape)
+    rows = tf.reshape(tf.range(4 * count * height * width), [count, 2 * height, 2 * width])
+    places = [_lines(lines, [0, -1]) for lines in (rows, tf.transpose(rows, [0, 2, 1]))]
+    return [*seen, tf.concat([tf.reshape(each, [-1, 1]) for each in places], axis=0)]
 
 
 def _windows(length):
@@ -108,20 +118,6 @@ def _windows(length):
     return tf.range(2 * length)[:, tf.newaxis] + tf.range(-2, 3)
 
 
-def _edges(numbers, which):
-    """Lines of [N,L,M]: which of them counts from the end where negative -> [len(which), N, M]."""
+def _lines(numbers, which):
+    """Some lines of [N,L,M], which counts from the end where it is negative: [len(which), N, M]."""
     return tf.stack([numbers[:, i] for i in which])
-
-
-def _next_to_edges(numbers, windows):
-    """What is seen beyond the first and the last line of `numbers` [N,L,M], in place of what.
-
-    Args:
-        numbers: of pixels.
-        windows: [2M, 5], positions on a line.
-
-    Returns:
-        [2, 2 * N * 2M * 5]: numbers on the lines next to the outermost ones, and on those.
-    """
-    lines = tf.gather(_edges(numbers, [1, -2, 0, -1]), windows, axis=2)
-    return tf.reshape(lines, [2, -1])
