@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance.methods import TINY, tiny, tiny_batch
+from conformance.methods import TINY, image_side, tiny, tiny_batch
 from translation.run_folders import files, make_images, make_run, read
 
 import munit_tf
 from munit_tf import checkpoints, runs, translate
+from munit_tf.networks.layers import ConvBlock
 from munit_tf.serving import writing
 
 
@@ -97,6 +98,25 @@ def test_two_replicas_in_a_graph(policy, mirrored):
     """As `fit` runs by default; one method stands for all, since the step is the base's."""
     policy("float64")
     assert_two_replicas_take_the_step_of_one("munit", mirrored, run_eagerly=False)
+
+
+def test_recompute_changes_no_result(method, policy, monkeypatch):
+    """Nor spectral normalisation's state."""
+    policy("float64")
+    runs_of_block, run, results = [], ConvBlock._run, []
+    monkeypatch.setattr(
+        ConvBlock, "_run", lambda self, *a, **b: runs_of_block.append(self) or run(self, *a, **b)
+    )
+    for recompute in (False, True):
+        model = seeded(method, dis_norm="spectral")
+        model.compile(image_size=(image_side(model),) * 2, recompute=recompute)
+        runs_of_block.clear()
+        logs = model.train_step(tiny_batch(model, 1))
+        results.append((len(runs_of_block), {**values(model), **logs}))
+    (count, plain), (higher_count, recomputed) = results
+    assert higher_count > 1.5 * count
+    for name, value in plain.items():
+        np.testing.assert_allclose(recomputed[name], value, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
 def test_saves_and_restores(method, one_step, tmp_path):

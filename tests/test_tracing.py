@@ -1,0 +1,52 @@
+"""What is traced differently: results made again, and sizes that are known."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from munit_tf import tracing
+from munit_tf.networks.decoders import AdaINDecoder
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    layer = AdaINDecoder(2, 1, 2, 4, "relu", "reflect")
+    layer(tf.zeros((1, 4, 4, 4)), tf.zeros((1, 3)))
+    return layer
+
+
+def gradients(decoder, wanted):
+    """(number of convolutions in the graph, gradients) of a function of two decodings."""
+    content, style = (tf.random.stateless_normal(shape, [1, 2]) for shape in ((1, 4, 4, 4), (1, 3)))
+
+    @tf.function(autograph=False)
+    def function(content, style):
+        weights = decoder.trainable_variables
+        with tf.GradientTape() as tape, tracing.recomputing(wanted):
+            tape.watch(content)
+            first, second = decoder(content, style), decoder(content, 2 * style)
+            loss = tf.reduce_mean(first * second)
+        return tape.gradient(loss, [content, *weights])
+
+    graph = function.get_concrete_function(content, style).graph
+    return [each.type for each in graph.get_operations()].count("Conv2D"), function(content, style)
+
+
+def test_recomputing_in_a_graph(decoder):
+    (count, plain), (higher_count, recomputed) = (gradients(decoder, wanted) for wanted in (False, True))
+    assert higher_count == 2 * count
+    for wanted, actual in zip(plain, recomputed):
+        np.testing.assert_allclose(actual, wanted, rtol=0, atol=1e-6)
+
+
+def test_sizes_and_constants():
+    @tf.function(input_signature=[tf.TensorSpec([2, None, 3])])
+    def function(x):
+        two, length, three = tracing.sizes(x)
+        assert (two, three) == (2, 3) and tf.is_tensor(length)
+        known, unknown = (tracing.constant(tf.range, size) for size in (three, length))
+        assert known.op.type == "Const" and unknown.op.type == "Range"
+        return known, unknown
+
+    for actual, expected in zip(function(tf.zeros((2, 4, 3))), ([0, 1, 2], [0, 1, 2, 3])):
+        np.testing.assert_array_equal(actual, expected)
