@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "losses": set(),
     "networks": {"compat", "tracing"},
     "data": {"config"},
-    "models": {"networks", "losses", "config", "compat", "style_codes"},
+    "models": {"networks", "losses", "config", "compat", "style_codes", "tracing"},
     "checkpoints": {"config", "paths", "whole_files"},
     "runs": {"models", "config", "command_line", "checkpoints", "paths", "whole_files"},
     "serving": {"config", "data", "padding", "style_codes", "tracing", "whole_files"},

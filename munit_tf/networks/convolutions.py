@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from munit_tf import compat, tracing
 from munit_tf.networks import winograd
+from munit_tf.networks.borders import pad
 
 PADDINGS = {"reflect": "REFLECT", "zero": "CONSTANT"}
 _FEW_CHANNELS = 4
@@ -111,18 +112,11 @@ def convolve(x, kernel, stride, padding, border):
     """
     size, _, channels_in, channels_out = kernel.shape
     if stride == 1 and size == 2 * padding + 1 and tracing.is_for_cpu():
-        if size == 3 and border != "CONSTANT" and winograd.is_faster(x.dtype, channels_in, channels_out):
+        if size == 3 and border != "CONSTANT" and winograd.is_faster(x, kernel):
             return winograd.convolve(x, kernel, border)
         if size >= 7 and channels_out <= _FEW_CHANNELS < channels_in:
             return _convolve_in_phases(x, kernel, padding, border)
-    return tf.nn.conv2d(_pad(x, padding, border), kernel, stride, "VALID")
-
-
-def _pad(x, padding, border, more=(0, 0)):
-    """`x` with a border; `more` rows at the bottom, columns at the right."""
-    if not padding:
-        return x
-    return tf.pad(x, [[0, 0], *([padding, padding + each] for each in more), [0, 0]], border)
+    return tf.nn.conv2d(pad(x, padding, border), kernel, stride, "VALID")
 
 
 def _convolve_in_phases(x, kernel, padding, border):
@@ -133,7 +127,7 @@ def _convolve_in_phases(x, kernel, padding, border):
     """
     size, _, channels_in, channels_out = kernel.shape
     _, height, width, _ = tracing.sizes(x)
-    x = _pad(x, padding, border, more=(height % 2, width % 2))
+    x = pad(x, padding, border, more=(height % 2, width % 2))
     shifted = [
         tf.pad(kernel, [[p, 1 - p], [q, 1 - q], [0, 0], [0, 0]])
         for p, q in itertools.product((0, 1), repeat=2)

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from munit_tf import tracing
+from munit_tf.networks.borders import inside
 from munit_tf.networks.convolutions import Conv, convolve
 
 
@@ -101,8 +102,7 @@ def _border(count, height, width):
     rows = tf.reshape(tf.range(count * height * width), [count, height, width])
     columns = tf.transpose(rows, [0, 2, 1])
     # The corners are the rows', which are reflected; the columns go on with copies of the outermost row.
-    last = 2 * width - 1
-    reflected = last - tf.abs(last - tf.abs(_windows(width)))
+    reflected = inside(_windows(width), 2 * width, "REFLECT")
     copied = tf.clip_by_value(_windows(height), 0, 2 * height - 1)
     seen = [
         tf.reshape(tf.gather(_lines(lines, [1, -2, 0, -1]), windows // 2, axis=2), [2, -1])

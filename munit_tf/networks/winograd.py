@@ -11,17 +11,28 @@ import numpy as np
 import tensorflow as tf
 
 from munit_tf import tracing
+from munit_tf.networks.borders import inside
 
 _TILE = 4
 _WINDOW = _TILE + 2
 # With infinity as the sixth: squares and reciprocals stay near 1, and so do the transforms' entries.
 _POINTS = (0.0, 2**0.5, -(2**0.5), 2**-0.5, -(2**-0.5))
 LEAST_CHANNELS = 64
+LEAST_PIXELS = 256
 
 
-def is_faster(dtype, channels_in, channels_out):
-    """Whether `convolve` beats TensorFlow's convolution on a CPU: in full precision, with many channels."""
-    return dtype in (tf.float32, tf.float64) and min(channels_in, channels_out) >= LEAST_CHANNELS
+def is_faster(x, kernel):
+    """Whether `convolve` beats TensorFlow's convolution on a CPU.
+
+    It does in full precision, with many channels, and with more pixels than make up for the kernel's
+    transform. Where a size is not known, they are taken to be so many.
+    """
+    pixels = x.shape[:3].num_elements()
+    return (
+        x.dtype in (tf.float32, tf.float64)
+        and min(kernel.shape[2:]) >= LEAST_CHANNELS
+        and (pixels is None or pixels >= LEAST_PIXELS)
+    )
 
 
 def convolve(x, kernel, border):
@@ -70,10 +81,7 @@ def _line(length, border):
     """[6, tiles]: the same on one axis. Beyond the border it does not matter which."""
     first = tf.range(0, length, _TILE) - 1
     places = np.arange(_WINDOW)[:, np.newaxis] + first
-    if border == "REFLECT":
-        last = length - 1
-        places = tf.abs(last - tf.abs(last - tf.abs(places)))
-    return tf.clip_by_value(places, 0, length - 1)
+    return inside(places, length, border)
 
 
 def _transforms():

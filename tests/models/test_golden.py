@@ -104,17 +104,23 @@ def test_float64(name, steps, policy):
 
 
 @pytest.mark.parametrize("name", ["munit_cycle_64x96", "unit_64"])
-def test_winograd(name, monkeypatch, policy):
-    """As large networks have it; the bounds are float64's all the same."""
-    policy("float64")
+@pytest.mark.parametrize(
+    "dtype, loss, bounds",
+    [
+        ("float64", 3e-7, dict(content=1e-6, images=3e-7, styles=3e-7, logits=3e-7)),
+        ("float32", 2e-6, dict(content=2e-5, images=1.5e-5, styles=2e-6, logits=3e-6)),
+    ],
+)
+def test_winograd(name, dtype, loss, bounds, monkeypatch, policy):
+    """The convolutions of larger networks, for which the bounds are the same."""
+    policy(dtype)
     monkeypatch.setattr(winograd, "LEAST_CHANNELS", 1)
+    monkeypatch.setattr(winograd, "LEAST_PIXELS", 1)
     golden, model = golden_model(name)
-    bounds = dict(content=1e-6, images=3e-7, styles=3e-7, logits=3e-7)
     compare(outputs(model, golden), golden, "initial", **bounds)
-    train(model, golden, [3e-7])
+    train(model, golden, [loss])
 
 
-@pytest.mark.parametrize("least_channels", [winograd.LEAST_CHANNELS, 1])
 @pytest.mark.parametrize(
     "name, losses, images_after",
     [
@@ -124,8 +130,7 @@ def test_winograd(name, monkeypatch, policy):
         ("unit_64", [2e-6, 3e-4], 2e-2),
     ],
 )
-def test_float32(name, losses, images_after, least_channels, monkeypatch):
-    monkeypatch.setattr(winograd, "LEAST_CHANNELS", least_channels)
+def test_float32(name, losses, images_after):
     golden, model = golden_model(name)
     compare(outputs(model, golden), golden, "initial", content=2e-5, images=1.5e-5, styles=2e-6, logits=3e-6)
     train(model, golden, losses)

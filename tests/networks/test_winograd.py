@@ -52,7 +52,7 @@ def test_float32_rounds_hardly_more_than_the_direct_sum():
 
 
 def test_where_it_is_taken():
-    x, kernel = random(1, 8, 8, 64, dtype="float32"), random(3, 3, 64, 64, dtype="float32")
+    x, kernel = random(1, 16, 16, 64, dtype="float32"), random(3, 3, 64, 64, dtype="float32")
 
     def operations(x, kernel, border="REFLECT"):
         traced = tf.function(lambda: convolutions.convolve(x, kernel, 1, 1, border)).get_concrete_function()
@@ -61,6 +61,7 @@ def test_where_it_is_taken():
     assert "Conv2D" not in operations(x, kernel)
     assert "Conv2D" in operations(x, kernel, border="CONSTANT")
     assert "Conv2D" in operations(x, kernel[..., :32])
+    assert "Conv2D" in operations(x[:, :8], kernel)
     assert "Conv2D" in operations(tf.cast(x, tf.bfloat16), tf.cast(kernel, tf.bfloat16))
     with tracing.portable():
         assert "Conv2D" in operations(x, kernel)
