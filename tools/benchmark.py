@@ -138,7 +138,7 @@ def _measure(options, repeats, profile):
     batch = _batch(tf, model, options)
     function = dict(autograph=False, jit_compile=options.train.jit_compile or None)
     step = tf.function(model.train_step, **function)
-    with _Operations(model) as operations:
+    with _Operations(model, elsewhere=0) as operations:
         step_gflop = operations.count_of(step.get_concrete_function(batch)) / 1e9
     step_seconds = _median_seconds(lambda: step(batch)["loss_g"].numpy(), repeats)
     if profile:
@@ -151,9 +151,10 @@ def _measure(options, repeats, profile):
     source, target = model.source_and_target(direction)
     arguments = [batch[source], direction, *([batch[f"style_{target}"]] if model.style_dim else [])]
     translate = tf.function(model.translate, **function)
-    with _Operations(model) as operations:
+    with _Operations(model, elsewhere=1) as operations:
         translate_gflop = operations.count_of(translate.get_concrete_function(*arguments)) / 1e9
     seconds = _median_seconds(lambda: translate(*arguments).numpy(), repeats * _TRANSLATIONS)
+    peak = max(peak, _peak_of_convolution(tf))  # Others may have been at work during one of the two.
     return {
         "device": devices.describe(),
         "step_seconds": step_seconds,
@@ -185,13 +186,16 @@ class _Operations:
 
     What `prepare` and `generate` make is made for either update, and learnt from in one: once forward and
     thrice for the other, since a gradient takes two convolutions. The losses' networks are run once and
-    learnt from.
+    learnt from. What is made again for a gradient does not count.
 
+    Args:
+        model: a Translator.
+        elsewhere: how often other calls count.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, elsewhere):
         self._model = model
-        self._factor = 1
+        self._factor = elsewhere
         self._calls = []
 
     def __enter__(self):
@@ -234,11 +238,11 @@ class _Operations:
         method = getattr(self._model, name)
 
         def call(*args):
-            self._factor = factor
+            before, self._factor = self._factor, factor
             try:
                 return method(*args)
             finally:
-                self._factor = 1
+                self._factor = before
 
         return call
 

@@ -14,7 +14,7 @@ def set_up():
     if not tf.config.list_physical_devices("GPU"):
         # A resumed run is to be the uninterrupted one bit for bit. With more threads between operations
         # sums are added in another order from run to run, and Grappler rewrites large graphs in an
-        # order that differs from process to process. At full size this costs up to a quarter in speed.
+        # order that differs from process to process.
         tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
