@@ -15,6 +15,7 @@ from munit_tf.networks.layers import (
     ResidualBlock,
     StyledResidualBlocks,
     append_code,
+    run_all,
 )
 
 
@@ -34,7 +35,7 @@ class Decoder(keras.layers.Layer):
         x = features
         for block in self.res_blocks:
             x = block(x)
-        return _upsample(x, self.convs, self.to_image)
+        return run_all([*self.convs, self.to_image], x)
 
 
 class AdaINDecoder(StyledResidualBlocks):
@@ -49,7 +50,7 @@ class AdaINDecoder(StyledResidualBlocks):
 
     def call(self, content, style):
         """content [N, H / 2^d, W / 2^d, 2^d dim], style [N, style_dim] -> images [N,H,W,3]."""
-        return _upsample(super().call(content, style), self.convs, self.to_image)
+        return run_all([*self.convs, self.to_image], super().call(content, style))
 
 
 class ConcatDecoder(keras.layers.Layer):
@@ -86,9 +87,3 @@ def _upsampling(dim, num_upsample, activation, padding_mode):
         for i in reversed(range(num_upsample))
     ]
     return convs, ConvBlock(3, 7, 1, 3, norm="none", activation="tanh", padding_mode=padding_mode)
-
-
-def _upsample(x, convs, to_image):
-    for conv in convs:
-        x = conv(x)
-    return to_image(x)

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from munit_tf.networks.convolutions import he_normal
-from munit_tf.networks.layers import ConvBlock, Dense, ResidualBlock, StyledResidualBlocks
+from munit_tf.networks.layers import ConvBlock, Dense, ResidualBlock, StyledResidualBlocks, run_all
 
 _STYLE_DOWNSAMPLINGS = 4
 
@@ -30,8 +30,8 @@ class ContentEncoder(keras.layers.Layer):
 
     def call(self, images):
         """images [N,H,W,3] -> content code."""
-        x = images
-        for block in [*self.convs, *self.res_blocks]:
+        x = run_all(self.convs, images)
+        for block in self.res_blocks:
             x = block(x)
         return x
 
@@ -50,10 +50,7 @@ class ConditionalEncoder(StyledResidualBlocks):
 
     def call(self, images, style):
         """images [N,H,W,3], style [N,style_dim] -> features."""
-        x = images
-        for conv in self.convs:
-            x = conv(x)
-        return super().call(x, style)
+        return super().call(run_all(self.convs, images), style)
 
 
 class StyleEncoder(keras.layers.Layer):
@@ -78,10 +75,7 @@ class StyleEncoder(keras.layers.Layer):
 
     def _statistics(self, images):
         """images [N,H,W,3] -> [N, 4 dim]."""
-        x = images
-        for block in self.convs:
-            x = block(x)
-        return tf.reduce_mean(x, axis=[1, 2])
+        return tf.reduce_mean(run_all(self.convs, images), axis=[1, 2])
 
 
 class VariationalStyleEncoder(StyleEncoder):

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from munit_tf.networks.convolutions import dcgan_normal
-from munit_tf.networks.layers import ConvBlock, ResidualBlock, append_code, make_activation
+from munit_tf.networks.layers import ConvBlock, ResidualBlock, append_code, make_activation, run_all
 
 
 class ResNetGenerator(keras.layers.Layer):
@@ -40,12 +40,10 @@ class ResNetGenerator(keras.layers.Layer):
 
     def call(self, images, noise=None):
         """images [N,H,W,3], where it is noisy also noise [N,D] -> images [N,H,W,3]."""
-        x = images if noise is None else append_code(images, noise)
-        for block in [*self.convs, *self.res_blocks]:
+        x = run_all(self.convs, images if noise is None else append_code(images, noise))
+        for block in self.res_blocks:
             x = block(x)
-        for conv in self.up_convs:
-            x = conv(x)
-        return self.to_image(x)
+        return run_all([*self.up_convs, self.to_image], x)
 
 
 class UNet(keras.layers.Layer):

@@ -74,6 +74,17 @@ class ConvBlock(keras.layers.Layer):
         return self.activation(x)
 
 
+def run_all(layers, x):
+    """One layer after the other; `tracing.recomputed` makes what is between them again, too."""
+
+    def run(x):
+        for layer in layers:
+            x = layer(x)
+        return x
+
+    return tracing.recomputed(run, x)
+
+
 class ResidualBlock(keras.layers.Layer):
     """X plus two 3x3 convolution blocks of it; no activation after the second, none after the sum."""
 
