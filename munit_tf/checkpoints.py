@@ -5,6 +5,7 @@ reads. On this machine it gets its name when all of it is on the disk. Object st
 `SHA256SUMS`, which comes last, makes it whole.
 """
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -154,8 +155,15 @@ def restore(variables, checkpoint):
 
     Raises:
         InputError: where the checkpoint lacks one of them, has another shape for it, or has more of
-            the same kind: names and shapes must agree before anything is set.
+            the same kind: names and shapes must agree before anything is set; or it is remote, and
+            cannot be read.
+        tf.errors.NotFoundError, FileNotFoundError: it has been removed, on this machine or a remote one.
     """
+    with checkpoint.path.errors() if is_remote(checkpoint.path) else contextlib.nullcontext():
+        _restore(variables, checkpoint)
+
+
+def _restore(variables, checkpoint):
     path = str(checkpoint.path / _PREFIX)
     # tf.train.list_variables asks whether it is a folder first, which ram:// affirms for every prefix.
     reader = tf.compat.v1.train.NewCheckpointReader(path)

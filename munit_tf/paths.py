@@ -81,12 +81,12 @@ class RemotePath:
 
     def exists(self):
         """Whether there is such a file or folder."""
-        with self._errors():
+        with self.errors():
             return self._gfile.exists(self._uri)
 
     def is_dir(self):
         """Whether there is such a folder."""
-        with contextlib.suppress(FileNotFoundError), self._errors():
+        with contextlib.suppress(FileNotFoundError), self.errors():
             return self._gfile.stat(self._uri).is_directory  # gfile.isdir is False for any error.
         return False
 
@@ -96,7 +96,7 @@ class RemotePath:
 
     def iterdir(self):
         """The paths in the folder."""
-        with self._errors():
+        with self.errors():
             names = self._gfile.listdir(self._uri)
         return (self / name.rstrip("/") for name in names)
 
@@ -104,13 +104,13 @@ class RemotePath:
         """Makes the folder, and those above; it may exist."""
         if self._uri.startswith("gs://"):
             return  # There files make their folders, and makedirs never returns if there is no such bucket.
-        with self._errors():
+        with self.errors():
             self._gfile.makedirs(self._uri)
 
     def unlink(self, missing_ok=False):
         """Removes the file."""
         try:
-            with self._errors():
+            with self.errors():
                 self._gfile.remove(self._uri)
         except FileNotFoundError:
             if not missing_ok:
@@ -118,18 +118,18 @@ class RemotePath:
 
     def replace(self, target):
         """Renames the file; one that has the name already gives way."""
-        with self._errors():
+        with self.errors():
             self._gfile.rename(self._uri, str(target), overwrite=True)
 
     def rmtree(self):
         """Removes the folder and all in it."""
-        with self._errors():
+        with self.errors():
             self._gfile.rmtree(self._uri)
 
     @contextlib.contextmanager
     def open(self, mode):
         """The open file, a tf.io.gfile.GFile."""
-        with self._errors(), self._gfile.GFile(self._uri, mode) as file:
+        with self.errors(), self._gfile.GFile(self._uri, mode) as file:
             yield file
 
     def read_bytes(self):
@@ -147,7 +147,8 @@ class RemotePath:
             file.write(data)
 
     @contextlib.contextmanager
-    def _errors(self):
+    def errors(self):
+        """Makes TensorFlow's errors in the block those of this class."""
         import tensorflow as tf
 
         try:

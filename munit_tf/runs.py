@@ -183,7 +183,7 @@ def load(path, precision=None):
     """The model of a run folder with its newest weights, built and ready to translate.
 
     Args:
-        path: the run folder.
+        path: the run folder, or its URI.
         precision: "float32", "bfloat16" or "float16"; what it was trained in where None.
 
     Raises:
@@ -193,7 +193,7 @@ def load(path, precision=None):
         options, checkpoint = newest(path)
         try:
             return load_checkpoint(options, checkpoint, precision)
-        except tf.errors.NotFoundError:
+        except (tf.errors.NotFoundError, FileNotFoundError):
             # Training may have removed it meanwhile, and has written newer ones then.
             if newest(path)[1].step == checkpoint.step:
                 raise

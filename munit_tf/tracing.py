@@ -27,7 +27,7 @@ def is_portable():
 
 def is_for_cpu():
     """Whether the graph runs on this machine's CPU and nowhere else."""
-    return not is_portable() and not tf.config.list_physical_devices("GPU")
+    return not is_portable() and not tf.config.get_visible_devices("GPU")
 
 
 def sizes(x):

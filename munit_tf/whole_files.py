@@ -31,11 +31,12 @@ def replacing(path, durable=False):
                 file.flush()
                 os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()  # It is there still where something went wrong, Ctrl-C included.
+    except BaseException as error:  # Ctrl-C included.
+        with contextlib.suppress(OSError, InputError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise
 
 
 def sync(path):

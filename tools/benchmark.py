@@ -224,7 +224,7 @@ class _Operations:
             patch.stop()
 
     def count_of(self, function):
-        """Of a concrete function traced just now: what its results need, so no losses of weight 0."""
+        """Of a concrete function traced just now: what its results need, so few losses of weight 0."""
         graph = function.graph
         wanted, needed = [*(y.op for y in graph.outputs), *graph.control_outputs], set()
         while wanted:

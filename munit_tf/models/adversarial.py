@@ -95,7 +95,10 @@ class AdversarialModel(keras.Model):
         return [self._full(logits) for logits in self.discriminators[name](x, training=True)]
 
     def discriminate_all(self, batches, name):
-        """The same of several batches of images, seen as one: a list of lists of maps."""
+        """The same of several batches of images, seen as one: a list of lists of maps.
+
+        Spectral normalisation takes one step of its power iteration for all of them.
+        """
         return in_one_batch(lambda x: self.discriminate(x, name), batches)
 
     def compile(self, image_size=None, recompute=False, **options):
@@ -103,7 +106,8 @@ class AdversarialModel(keras.Model):
 
         Args:
             image_size: (height, width) of training images, in pixels, for a method that remembers some.
-            recompute: keep no results inside the generators' blocks for the gradient, but make them again.
+            recompute: keep no results inside the networks' blocks for the generators' gradient, but make
+                them again.
             **options: keras.Model.compile's, such as `jit_compile`.
         """
         del image_size
@@ -211,7 +215,7 @@ class AdversarialModel(keras.Model):
     def _terms(self, losses_of, directions, batch, made):
         """{name: term} of all directions; a term of weight 0 is left out.
 
-        In a tf.function nothing computes what is left out.
+        In a tf.function nothing computes what is left out, unless it shares a batch with what is not.
         """
         terms = {}
         for direction, result in zip(directions, made):

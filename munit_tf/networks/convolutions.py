@@ -109,7 +109,14 @@ def convolve(x, kernel, stride, padding, border):
 
     Returns:
         [N,H',W',C_out].
+
+    Raises:
+        ValueError: there are fewer pixels than a reflected border needs.
     """
+    if border == "REFLECT" and any(side is not None and side <= padding for side in x.shape[1:3]):
+        raise ValueError(
+            f"a map of {x.shape[1]}x{x.shape[2]} pixels is too small for a reflected border of {padding}"
+        )
     size, _, channels_in, channels_out = kernel.shape
     if stride == 1 and size == 2 * padding + 1 and tracing.is_for_cpu():
         if size == 3 and border != "CONSTANT" and winograd.is_faster(x, kernel):

@@ -112,6 +112,8 @@ def _normalize(x, scale, offset, axes, factor):
         count = tf.cast(tf.reduce_prod(tf.gather(tf.shape(x), axes)), wide.dtype)
         mean, variance = tf.nn.moments(wide, axes, keepdims=True)
         f, derivative = factor(variance, count)
+        # One product and one sum over the map; the textbook's order also crashes TensorFlow 2.15's graph
+        # optimiser in inference graphs.
         y = wide * (scale * f) + (offset - mean * (scale * f))
 
         def gradient(dy):

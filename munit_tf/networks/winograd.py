@@ -60,7 +60,7 @@ def convolve(x, kernel, border):
     y = tf.reshape(y, [_TILE, _TILE, count, rows, columns, channels_out])
     y = tf.reshape(tf.transpose(y, [2, 3, 0, 4, 1, 5]), [count, rows * _TILE, columns * _TILE, channels_out])
     if any(side is None or side % _TILE for side in x.shape[1:3]):
-        y = y[:, :height, :width]  # Elsewhere it would be a copy for nothing.
+        y = y[:, :height, :width]  # Elsewhere its gradient would be a copy for nothing.
     return tf.ensure_shape(y, [*x.shape[:3], channels_out])
 
 

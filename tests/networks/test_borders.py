@@ -1,5 +1,7 @@
 """Borders are tf.pad's."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,7 +22,7 @@ def test_as_tensorflow_has_them(border, padding, more, channels, known):
     for portable in (False, True):
 
         def function(x, portable=portable):
-            with tracing.portable() if portable else tracing.recomputing(False):
+            with tracing.portable() if portable else contextlib.nullcontext():
                 return pad(x, padding, border, more=(more, 0))
 
         if not known:

@@ -82,3 +82,12 @@ def test_few_filters_in_phases(size, known):
         convolve = tf.function(convolve, input_signature=[like, tf.TensorSpec(kernel.shape, tf.float64)])
     for actual, wanted in zip(with_gradients(convolve, x, kernel, dy), expected):
         np.testing.assert_allclose(actual, wanted, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("kernel_size, channels", [(3, 64), (7, 3)])
+def test_too_few_pixels_to_reflect_are_refused(kernel_size, channels):
+    """As tf.pad refuses them, which is not always asked."""
+    padding = kernel_size // 2
+    x, kernel = random(1, 8, padding, 64), random(kernel_size, kernel_size, 64, channels)
+    with pytest.raises(ValueError, match=f"8x{padding} pixels is too small for a reflected border"):
+        convolutions.convolve(x, kernel, 1, padding, "REFLECT")

@@ -134,3 +134,14 @@ def test_a_run_there_is_not_begun_over(here, monkeypatch, capfd):
         assert train.main([f"--flagfile={RUN}/run.flags", "--steps=4"]) == 2
     assert capfd.readouterr().err.splitlines()[-1] == f"munit_tf.train: {RUN}/checkpoints: no answer"
     assert int(runs.newest(RUN)[1].step) == before
+
+
+def test_a_network_that_goes_while_weights_are_read_is_one_line(here, monkeypatch, capfd):
+    def silent(path):
+        raise tf.errors.UnavailableError(None, None, "no answer")
+
+    monkeypatch.setattr(tf.compat.v1.train, "NewCheckpointReader", silent)
+    argv = [f"--run={RUN}", "--input=photos/testA", "--direction=a2b", "--output=out2"]
+    assert translate.main(argv) == 2
+    line = capfd.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"munit_tf.translate: {RUN}/checkpoints/step-") and line.endswith(": no answer")
