@@ -126,5 +126,5 @@ def test_smallest_size_is_enough_and_one_below_is_not():
         (2, 2),
         (1, 1),
     ]
-    with pytest.raises(tf.errors.InvalidArgumentError):
+    with pytest.raises(ValueError, match="too small for a reflected border"):
         model.discriminate(tf.zeros([1, 60, 60, 3]), "a")
