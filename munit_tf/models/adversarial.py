@@ -95,10 +95,13 @@ class AdversarialModel(keras.Model):
         return [self._full(logits) for logits in self.discriminators[name](x, training=True)]
 
     def discriminate_all(self, batches, name):
-        """The same of several batches of images, seen as one: a list of lists of maps.
+        """The same of several batches of images: a list of lists of maps.
 
-        Spectral normalisation takes one step of its power iteration for all of them.
+        They are seen as one, but with spectral normalisation, which as the authors have it takes a step of
+        its power iteration for each.
         """
+        if self.config.dis_norm == "spectral":
+            return [self.discriminate(x, name) for x in batches]
         return in_one_batch(lambda x: self.discriminate(x, name), batches)
 
     def compile(self, image_size=None, recompute=False, **options):

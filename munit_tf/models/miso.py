@@ -182,7 +182,8 @@ class MISO(StochasticStyle, Translator):
     def discriminator_losses(self, source, target, batch, made):
         """The target's discriminator sees the fakes of both phases."""
         del source
-        real, *fakes = self.discriminate_all([batch[target], *tf.split(made["fakes"], 2)], target)
+        maps = self.discriminate(tf.concat([batch[target], made["fakes"]], axis=0), target)
+        real, *fakes = _split(maps, 3)
         return {
             f"adv_d{suffix}/{target}": discriminator_loss(self.config.gan_loss, real, fake)
             for suffix, fake in zip(_SUFFIXES, fakes)
