@@ -71,17 +71,17 @@ class LayerNorm(keras.layers.Layer):
         return _normalize(x, tf.reshape(self.gamma, shape), tf.reshape(self.beta, shape), [1, 2, 3], factor)
 
 
-def _batch_norm_of_instances(x, scale, offset):
+def _batch_norm_of_instances(images, scale, offset):
     """AdaIN in one operation: all images' channels are those of one image, and the batch is that image."""
-    count, height, width, channels = tracing.sizes(x)
+    count, height, width, channels = tracing.sizes(images)
 
     def moved(x, first, second):
-        if isinstance(count, int) and count == 1:
+        if images.shape[0] == 1:
             return x
         return tf.transpose(tf.reshape(x, [first, second, channels]), [1, 0, 2])
 
     y, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=tf.reshape(moved(x, count, height * width), [1, height, width, -1]),
+        x=tf.reshape(moved(images, count, height * width), [1, height, width, -1]),
         scale=tf.reshape(tf.cast(scale, tf.float32), [-1]),
         offset=tf.reshape(tf.cast(offset, tf.float32), [-1]),
         mean=tf.zeros([0]),
@@ -90,7 +90,7 @@ def _batch_norm_of_instances(x, scale, offset):
         is_training=True,
     )
     y = tf.reshape(moved(y, height * width, count), [count, height, width, channels])
-    return tf.ensure_shape(y, x.shape)
+    return tf.ensure_shape(y, images.shape)
 
 
 def _normalize(x, scale, offset, axes, factor):

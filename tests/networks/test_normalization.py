@@ -115,4 +115,4 @@ def test_layer_norm_of_one_colour_has_a_finite_gradient():
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = layer(x)
-    np.testing.assert_array_equal(tape.gradient(y, x, tf.random.stateless_normal(x.shape, [1, 2])) * 0, 0 * x)
+    assert np.isfinite(tape.gradient(y, x, tf.random.stateless_normal(x.shape, [1, 2]))).all()
