@@ -23,6 +23,28 @@ def full_precision(variable):
     return tf.convert_to_tensor(variable if stored is None else stored)
 
 
+class Adam(keras.optimizers.Adam):
+    """Keras' Adam, for subclasses that work something out once a step in `begin_step`, for all weights."""
+
+    if KERAS_2:
+
+        def __init__(self, **options):
+            # XLA would compile the update of every weight by itself.
+            super().__init__(jit_compile=False, **options)
+
+        def apply_gradients(self, *args, **kwargs):
+            """One step."""
+            self.begin_step()
+            return super().apply_gradients(*args, **kwargs)
+
+    else:
+
+        def apply(self, *args, **kwargs):
+            """One step."""
+            self.begin_step()
+            return super().apply(*args, **kwargs)
+
+
 def adam_slots(optimizer, variable):
     """The (first, second) moments, tf.Variables, that a keras.optimizers.Adam keeps for `variable`."""
     if KERAS_2:

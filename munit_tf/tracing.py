@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+import functools
 import itertools
 
 import tensorflow as tf
@@ -32,17 +33,28 @@ def is_for_cpu():
 
 def sizes(x):
     """The sizes of `x`'s axes: int where they are known, else scalar tensors."""
+    if x.shape.is_fully_defined():
+        return x.shape.as_list()
     dynamic = tf.shape(x)
     return [dynamic[i] if size is None else size for i, size in enumerate(x.shape)]
 
 
-def constant(function, *sizes):
-    """function(*sizes), a tensor or several: of known sizes it is worked out now, and once."""
-    if not all(isinstance(size, int) for size in sizes):
-        return function(*sizes)
+def constant(function, *arguments):
+    """function(*arguments), a tensor or several: if no argument is a tensor it is worked out now, and once.
+
+    It is one input of a graph, then, however often it is used. As nodes, which portable graphs need, it would
+    be in each of the copies that TensorFlow makes of a graph.
+    """
+    if any(isinstance(each, tf.Tensor) for each in arguments):
+        return function(*arguments)
+    result = _evaluated(function, *arguments)
+    return tf.nest.map_structure(lambda x: tf.constant(x.numpy()), result) if is_portable() else result
+
+
+@functools.lru_cache(maxsize=256)
+def _evaluated(function, *arguments):
     with tf.init_scope():
-        result = function(*sizes)
-    return tf.nest.map_structure(lambda x: tf.constant(x.numpy()), result)
+        return function(*arguments)
 
 
 @contextlib.contextmanager

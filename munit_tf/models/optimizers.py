@@ -1,12 +1,11 @@
 """Adam as the authors' implementation has it."""
 
-import keras
 import tensorflow as tf
 
 from munit_tf import compat
 
 
-class Adam(keras.optimizers.Adam):
+class Adam(compat.Adam):
     """Adam with L2 in the gradient and a learning rate by our own count of steps.
 
     Other than Keras' Adam it adds epsilon after the bias correction, as the paper's Algorithm 1
@@ -57,6 +56,22 @@ class Adam(keras.optimizers.Adam):
             rate *= tf.clip_by_value(1 - decayed, 0.0, 1.0)
         return rate
 
+    def build(self, variables):
+        """Makes the moments of `variables`, which are of one type."""
+        super().build(variables)
+        self._dtype = tf.as_dtype(variables[0].dtype)
+
+    def begin_step(self):
+        """Works out what is the same for all weights."""
+        self._beta_1, self._beta_2 = (tf.constant(beta, self._dtype) for beta in (self.beta_1, self.beta_2))
+        t = tf.cast(compat.tf_variable(self.iterations) + 1, tf.float64)
+        correction_1 = 1 - tf.cast(self._beta_1, tf.float64) ** t
+        correction_2 = tf.sqrt(1 - tf.cast(self._beta_2, tf.float64) ** t)
+        # Algorithm 1's rate m / c1 / (sqrt(v) / c2 + epsilon) is that of TensorFlow's operation without its
+        # own corrections, which are made in the weights' type: in float32 1 - 0.999^t has few digits.
+        self._rate = tf.cast(self.current_learning_rate() * correction_2 / correction_1, self._dtype)
+        self._scaled_epsilon = tf.cast(self.epsilon * correction_2, self._dtype)
+
     def update_step(self, gradient, variable, learning_rate=None):
         """Changes `variable` by its gradient, summed over replicas and unscaled.
 
@@ -67,27 +82,20 @@ class Adam(keras.optimizers.Adam):
         """
         del learning_rate
         m, v = compat.adam_slots(self, variable)
-        dtype = variable.dtype
-        beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
-        t = tf.cast(compat.tf_variable(self.iterations) + 1, tf.float64)
-        correction_1 = 1 - tf.cast(beta_1, tf.float64) ** t
-        correction_2 = tf.sqrt(1 - tf.cast(beta_2, tf.float64) ** t)
         with tf.control_dependencies([gradient]):  # No copy of a weight while it waits for its gradient.
             decay = self._l2 * tf.convert_to_tensor(variable)
-        # Algorithm 1's rate m / c1 / (sqrt(v) / c2 + epsilon) is the fused operation's, with rate and
-        # epsilon as below. Its own corrections, which powers of 0 switch off, are made in the weight's
-        # type: in float32 1 - 0.999^t has few digits.
+        no_correction = tf.zeros([], self._dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=m.handle,
             v=v.handle,
-            beta1_power=tf.zeros([], dtype),
-            beta2_power=tf.zeros([], dtype),
-            lr=tf.cast(self.current_learning_rate() * correction_2 / correction_1, dtype),
-            beta1=beta_1,
-            beta2=beta_2,
-            epsilon=tf.cast(self.epsilon * correction_2, dtype),
-            grad=tf.cast(gradient, dtype) + decay,
+            beta1_power=no_correction,
+            beta2_power=no_correction,
+            lr=self._rate,
+            beta1=self._beta_1,
+            beta2=self._beta_2,
+            epsilon=self._scaled_epsilon,
+            grad=tf.cast(gradient, self._dtype) + decay,
         )
 
     def named_variables(self, named_weights):

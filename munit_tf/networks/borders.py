@@ -20,17 +20,18 @@ def pad(x, padding, border, more=(0, 0)):
         return tf.pad(x, [[0, 0], *sides, [0, 0]], border)
     count, height, width, channels = tracing.sizes(x)
     padded = [2 * padding + size + each for size, each in zip((height, width), more)]
+    pixels = tracing.constant(_pixels, count, height, width, *padded, padding, border)
+    return tf.reshape(tf.gather(tf.reshape(x, [-1, channels]), pixels), [count, *padded, channels])
 
-    def pixels(count, height, width, padded_height, padded_width):
-        rows, columns = (
-            inside(tf.range(-padding, padded - padding), length, border)
-            for padded, length in ((padded_height, height), (padded_width, width))
-        )
-        first = tf.range(count) * (height * width)
-        return tf.reshape(first[:, tf.newaxis, tf.newaxis] + rows[:, tf.newaxis] * width + columns, [-1])
 
-    y = tf.gather(tf.reshape(x, [-1, channels]), tracing.constant(pixels, count, height, width, *padded))
-    return tf.reshape(y, [count, *padded, channels])
+def _pixels(count, height, width, padded_height, padded_width, padding, border):
+    """Which pixel of all of them stands where in the padded maps, flat."""
+    rows, columns = (
+        inside(tf.range(-padding, padded - padding), length, border)
+        for padded, length in ((padded_height, height), (padded_width, width))
+    )
+    first = tf.range(count) * (height * width)
+    return tf.reshape(first[:, tf.newaxis, tf.newaxis] + rows[:, tf.newaxis] * width + columns, [-1])
 
 
 def inside(places, length, border):

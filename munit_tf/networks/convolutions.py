@@ -34,6 +34,8 @@ class Conv(keras.layers.Layer):
         padding_mode: "reflect" or "zero".
         initializer: function that makes the kernel's initialiser. Biases start at 0.
         spectral_norm: divide the kernel by its largest singular value (Miyato et al. 2018).
+        adds_bias: False where an instance norm follows, which would take it away again. The bias is a weight
+            then, too, as in the authors' checkpoints, but stays as it is.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Conv(keras.layers.Layer):
         padding_mode="reflect",
         initializer=he_normal,
         spectral_norm=False,
+        adds_bias=True,
     ):
         super().__init__()
         self.filters = filters
@@ -54,12 +57,15 @@ class Conv(keras.layers.Layer):
         self.padding_mode = PADDINGS[padding_mode]
         self.initializer = initializer()
         self.spectral_norm = spectral_norm
+        self.adds_bias = adds_bias
 
     def build(self, input_shape):
         """Makes the kernel [K,K,C_in,C_out] and the bias [C_out]."""
         shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
         self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.initializer)
-        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+        self.bias = self.add_weight(
+            name="bias", shape=(self.filters,), initializer="zeros", trainable=self.adds_bias
+        )
         if self.spectral_norm:
             # Every replica makes the same update from the same kernel, so none need be exchanged.
             self.singular_vector = tf.Variable(
@@ -73,8 +79,11 @@ class Conv(keras.layers.Layer):
     def call(self, x, training=False):
         """x [N,H,W,C_in] -> [N,H',W',C_out]; `training` lets spectral normalisation go on iterating."""
         kernel = tf.cast(self.full_kernel(training), x.dtype)
-        x = convolve(x, kernel, self.stride, self.padding, self.padding_mode)
-        return tf.nn.bias_add(x, tf.cast(self.bias, x.dtype))
+        return self.biased(convolve(x, kernel, self.stride, self.padding, self.padding_mode))
+
+    def biased(self, y):
+        """`y` [N,H,W,C_out] plus the bias, if it is to be added."""
+        return tf.nn.bias_add(y, tf.cast(self.bias, y.dtype)) if self.adds_bias else y
 
     def full_kernel(self, training=False):
         """The kernel [K,K,C_in,C_out] that convolves, as it is stored, not in half precision."""

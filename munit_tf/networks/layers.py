@@ -53,7 +53,13 @@ class ConvBlock(keras.layers.Layer):
         super().__init__()
         conv_class = UpsampledConv if upsample else Conv
         self.conv = conv_class(
-            filters, kernel_size, stride, padding, spectral_norm=norm == "spectral", **conv_options
+            filters,
+            kernel_size,
+            stride,
+            padding,
+            spectral_norm=norm == "spectral",
+            adds_bias=norm not in ("instance", "adaptive"),
+            **conv_options,
         )
         self.adaptive = norm == "adaptive"
         self.norm = LayerNorm() if norm == "layer" else {"instance": instance_norm}.get(norm)

@@ -37,8 +37,8 @@ def adaptive_instance_norm(x, scale, offset):
 
 def instance_norm(x):
     """AdaIN without scale and offset: [N,H,W,C] of zero mean and unit variance per image and channel."""
-    ones = tf.ones([tf.shape(x)[0], 1, 1, x.shape[3]], at_least_float32(x).dtype)
-    return adaptive_instance_norm(x, ones, tf.zeros_like(ones))
+    shape, dtype = [tracing.sizes(x)[0], 1, 1, x.shape[3]], at_least_float32(x).dtype
+    return adaptive_instance_norm(x, tf.ones(shape, dtype), tf.zeros(shape, dtype))
 
 
 class LayerNorm(keras.layers.Layer):
@@ -75,22 +75,25 @@ def _batch_norm_of_instances(images, scale, offset):
     """AdaIN in one operation: all images' channels are those of one image, and the batch is that image."""
     count, height, width, channels = tracing.sizes(images)
 
-    def moved(x, first, second):
+    def moved(x, first, second, shape):
         if images.shape[0] == 1:
             return x
-        return tf.transpose(tf.reshape(x, [first, second, channels]), [1, 0, 2])
+        x = tf.transpose(tf.reshape(x, [first, second, channels]), [1, 0, 2])
+        return tf.reshape(x, shape)
 
+    unused = tf.zeros([0])
     y, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=tf.reshape(moved(images, count, height * width), [1, height, width, -1]),
+        x=moved(images, count, height * width, [1, height, width, count * channels]),
         scale=tf.reshape(tf.cast(scale, tf.float32), [-1]),
         offset=tf.reshape(tf.cast(offset, tf.float32), [-1]),
-        mean=tf.zeros([0]),
-        variance=tf.zeros([0]),
+        mean=unused,
+        variance=unused,
         epsilon=EPSILON,
         is_training=True,
     )
-    y = tf.reshape(moved(y, height * width, count), [count, height, width, channels])
-    return tf.ensure_shape(y, images.shape)
+    y = moved(y, height * width, count, [count, height, width, channels])
+    y.set_shape(images.shape)
+    return y
 
 
 def _normalize(x, scale, offset, axes, factor):

@@ -38,7 +38,7 @@ class UpsampledConv(Conv):
         y = tf.nn.depth_to_space(y, 2)
         if reflect and outer_lines:
             y = _add_beyond_the_copy(y, x, *outer_lines)
-        return tf.nn.bias_add(y, tf.cast(self.bias, x.dtype))
+        return self.biased(y)
 
 
 def _taps(size):

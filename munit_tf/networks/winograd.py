@@ -49,24 +49,30 @@ def convolve(x, kernel, border):
     channels_in, channels_out = kernel.shape[2:]
     count, height, width, _ = tracing.sizes(x)
     rows, columns = -(-height // _TILE), -(-width // _TILE)
-    pixels = tracing.constant(lambda *sizes: _indices(*sizes, border), count, height, width)
+    pixels = tracing.constant(_indices, count, height, width, border)
     windows = tf.gather(tf.reshape(x, [-1, channels_in]), pixels)
-    windows = _transform(_OF_INPUT, windows)
+    windows = _transform("input", windows)
     windows = tf.reshape(windows, [_WINDOW**2, -1, channels_in])
     with tf.control_dependencies([windows]):  # Not before it is needed: it has four times the kernel's size.
-        kernel = _transform(_OF_KERNEL, tf.identity(kernel))
+        kernel = _transform("kernel", tf.identity(kernel))
     kernel = tf.reshape(kernel, [_WINDOW**2, channels_in, channels_out])
-    y = _transform(_OF_OUTPUT, tf.matmul(windows, kernel))
+    y = _transform("output", tf.matmul(windows, kernel))
     y = tf.reshape(y, [_TILE, _TILE, count, rows, columns, channels_out])
     y = tf.reshape(tf.transpose(y, [2, 3, 0, 4, 1, 5]), [count, rows * _TILE, columns * _TILE, channels_out])
     if any(side is None or side % _TILE for side in x.shape[1:3]):
         y = y[:, :height, :width]  # Elsewhere its gradient would be a copy for nothing.
-    return tf.ensure_shape(y, [*x.shape[:3], channels_out])
+    y.set_shape([*x.shape[:3], channels_out])
+    return y
 
 
-def _transform(matrix, x):
+def _transform(name, x):
     """A matrix [I,J] times `x`, whose elements are J equal parts one after the other -> [I, rest]."""
-    return tf.matmul(tf.constant(matrix, x.dtype), tf.reshape(x, [matrix.shape[1], -1]))
+    matrix = tracing.constant(_matrix, name, x.dtype)
+    return tf.matmul(matrix, tf.reshape(x, [matrix.shape[1], -1]))
+
+
+def _matrix(name, dtype):
+    return tf.constant(_TRANSFORMS[name], dtype)
 
 
 def _indices(count, height, width, border):
@@ -85,7 +91,7 @@ def _line(length, border):
 
 
 def _transforms():
-    """Of the output [4,6], the kernel [6,3] and the input [6,6] in one dimension (Toom and Cook's).
+    """Matrices [4,6], [6,3] and [6,6] of one dimension (Toom and Cook's).
 
     A polynomial's values at the points are powers of them times its coefficients, at infinity its last
     coefficient. A convolution is the transpose of the product of polynomials.
@@ -95,7 +101,7 @@ def _transforms():
         powers = np.power.outer(_POINTS, np.arange(terms))
         return np.concatenate([powers, np.eye(terms)[-1:]])
 
-    return values(_TILE).T, values(3), np.linalg.inv(values(_WINDOW)).T
+    return {"output": values(_TILE).T, "kernel": values(3), "input": np.linalg.inv(values(_WINDOW)).T}
 
 
-_OF_OUTPUT, _OF_KERNEL, _OF_INPUT = (np.kron(each, each) for each in _transforms())
+_TRANSFORMS = {name: np.kron(matrix, matrix) for name, matrix in _transforms().items()}

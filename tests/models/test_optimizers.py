@@ -50,6 +50,24 @@ def test_two_steps_by_hand():
     assert float(variable) == pytest.approx(-0.1 * (1 + second), rel=1e-6)
 
 
+def test_what_is_the_same_for_all_weights_is_worked_out_once():
+    """Else it is a third of a training step's graph: the bias correction of v has the only square root."""
+    variables = [weight(0.0) for _ in range(3)]
+    optimizer = Adam(tf.Variable(0, dtype=tf.int64), 0.1, 100, 0.5, 0.999, 0.0)
+    optimizer.build(variables)
+
+    @tf.function
+    def step():
+        optimizer.apply_gradients([(tf.constant(1.0, tf.float64), each) for each in variables])
+
+    operations = [each.type for each in step.get_concrete_function().graph.get_operations()]
+    assert operations.count("ResourceApplyAdam") == 3
+    assert operations.count("Sqrt") == 1
+    step()
+    step()
+    assert [float(each) for each in variables] == pytest.approx([-0.2] * 3, rel=1e-6)
+
+
 def test_weight_decay_is_in_the_gradient():
     """Where the loss has no gradient, L2's sign alone moves the weight by a full rate.
 

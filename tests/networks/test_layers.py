@@ -51,6 +51,19 @@ def test_upsampled_conv_is_a_conv_of_repeated_pixels(mode, kernel_size, size, po
         np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("norm, counts", [("none", True), ("layer", True), ("instance", False)])
+@pytest.mark.parametrize("upsample", [False, True])
+def test_a_bias_before_an_instance_norm_is_neither_added_nor_learnt(norm, counts, upsample):
+    """Where it is taken away again; it stays a weight, as in the authors' checkpoints."""
+    block = ConvBlock(2, 3, 1, 1, norm, "none", upsample=upsample)
+    x = tf.random.stateless_normal((1, 4, 4, 3), [1, 2])
+    before = block(x)
+    kernel, bias = (compat.tf_variable(variable) for variable in (block.conv.kernel, block.conv.bias))
+    assert kernel.trainable and bias.trainable == counts
+    bias.assign([-8.0, 8.0])
+    assert np.array_equal(block(x), before) != counts
+
+
 def test_upsampled_conv_is_made_for_two_kernels_only():
     with pytest.raises(ValueError, match="a kernel of 7, stride 1, padding 3"):
         UpsampledConv(1, 7, 1, 3)
