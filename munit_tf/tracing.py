@@ -33,8 +33,8 @@ def is_for_cpu():
 
 def sizes(x):
     """The sizes of `x`'s axes: int where they are known, else scalar tensors."""
-    if x.shape.is_fully_defined():
-        return x.shape.as_list()
+    if None not in x.shape:
+        return list(x.shape)
     dynamic = tf.shape(x)
     return [dynamic[i] if size is None else size for i, size in enumerate(x.shape)]
 
