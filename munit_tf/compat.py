@@ -24,7 +24,11 @@ def full_precision(variable):
 
 
 class Adam(keras.optimizers.Adam):
-    """Keras' Adam, for subclasses that work something out once a step in `begin_step`, for all weights."""
+    """Keras' Adam, for subclasses with `begin_step`. It is to be built before its first step."""
+
+    def begin_step(self):
+        """Works out what is the same for all weights; every replica of a step calls it, with one result."""
+        raise NotImplementedError
 
     if KERAS_2:
 

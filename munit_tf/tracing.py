@@ -40,20 +40,24 @@ def sizes(x):
 
 
 def constant(function, *arguments):
-    """function(*arguments), a tensor or several: if no argument is a tensor it is worked out now, and once.
+    """function(*arguments), a tensor or several: if no argument is a tensor a graph's is worked out now.
 
-    It is one input of a graph, then, however often it is used. As nodes, which portable graphs need, it would
-    be in each of the copies that TensorFlow makes of a graph.
+    It is one input of all graphs, then, however often they use it. As nodes, which portable graphs need, it
+    would be in each of the copies that TensorFlow makes of a graph.
+
+    Args:
+        function: pure, and the same object every time.
+        *arguments: tensors, or what can be hashed.
     """
-    if any(isinstance(each, tf.Tensor) for each in arguments):
+    if tf.executing_eagerly() or any(isinstance(each, tf.Tensor) for each in arguments):
         return function(*arguments)
     result = _evaluated(function, *arguments)
     return tf.nest.map_structure(lambda x: tf.constant(x.numpy()), result) if is_portable() else result
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=64)
 def _evaluated(function, *arguments):
-    with tf.init_scope():
+    with tf.init_scope(), tf.device("CPU:0"):
         return function(*arguments)
 
 

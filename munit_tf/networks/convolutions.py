@@ -24,7 +24,7 @@ def dcgan_normal():
 
 
 class Conv(keras.layers.Layer):
-    """Padding on every side, then a valid convolution with bias.
+    """Padding on every side, then a valid convolution; its bias.
 
     Args:
         filters: channels of the output.

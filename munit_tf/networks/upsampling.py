@@ -110,7 +110,7 @@ def _border(count, height, width):
     ]
     rows = tf.reshape(tf.range(4 * count * height * width), [count, 2 * height, 2 * width])
     places = [_lines(lines, [0, -1]) for lines in (rows, tf.transpose(rows, [0, 2, 1]))]
-    return [*seen, tf.concat([tf.reshape(each, [-1, 1]) for each in places], axis=0)]
+    return *seen, tf.concat([tf.reshape(each, [-1, 1]) for each in places], axis=0)
 
 
 def _windows(length):

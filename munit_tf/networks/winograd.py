@@ -66,7 +66,7 @@ def convolve(x, kernel, border):
 
 
 def _transform(name, x):
-    """A matrix [I,J] times `x`, whose elements are J equal parts one after the other -> [I, rest]."""
+    """A matrix [I,J] of `_TRANSFORMS` times `x`, J equal parts one after the other: [I, rest]."""
     matrix = tracing.constant(_matrix, name, x.dtype)
     return tf.matmul(matrix, tf.reshape(x, [matrix.shape[1], -1]))
 
@@ -91,7 +91,7 @@ def _line(length, border):
 
 
 def _transforms():
-    """Matrices [4,6], [6,3] and [6,6] of one dimension (Toom and Cook's).
+    """Of the output [4,6], the kernel [6,3] and the input [6,6] in one dimension (Toom and Cook's).
 
     A polynomial's values at the points are powers of them times its coefficients, at infinity its last
     coefficient. A convolution is the transpose of the product of polynomials.

@@ -1,8 +1,8 @@
 """Forward passes and training steps are those of the authors' implementation.
 
 Bounds in float64 are the rounding of the stored numbers; in float32 those that an independent
-implementation reached. Conv biases before an instance norm have a zero gradient, whose rounding noise
-Adam turns into full steps in float32: outputs and losses are compared, which they do not touch.
+implementation reached. Outputs and losses are compared: the authors also train conv biases before an
+instance norm, whose gradient is rounding noise, and which change neither.
 """
 
 import numpy as np

@@ -51,17 +51,21 @@ def test_upsampled_conv_is_a_conv_of_repeated_pixels(mode, kernel_size, size, po
         np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("norm, counts", [("none", True), ("layer", True), ("instance", False)])
+@pytest.mark.parametrize(
+    "norm, counts",
+    [("none", True), ("layer", True), ("spectral", True), ("instance", False), ("adaptive", False)],
+)
 @pytest.mark.parametrize("upsample", [False, True])
 def test_a_bias_before_an_instance_norm_is_neither_added_nor_learnt(norm, counts, upsample):
     """Where it is taken away again; it stays a weight, as in the authors' checkpoints."""
     block = ConvBlock(2, 3, 1, 1, norm, "none", upsample=upsample)
     x = tf.random.stateless_normal((1, 4, 4, 3), [1, 2])
-    before = block(x)
+    modulation = (tf.fill((1, 1, 1, 2), 3.0), tf.fill((1, 1, 1, 2), 0.5)) if norm == "adaptive" else ()
+    before = block(x, *modulation)
     kernel, bias = (compat.tf_variable(variable) for variable in (block.conv.kernel, block.conv.bias))
     assert kernel.trainable and bias.trainable == counts
     bias.assign([-8.0, 8.0])
-    assert np.array_equal(block(x), before) != counts
+    assert np.array_equal(block(x, *modulation), before) != counts
 
 
 def test_upsampled_conv_is_made_for_two_kernels_only():
