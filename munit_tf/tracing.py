@@ -42,7 +42,7 @@ def sizes(x):
 def constant(function, *arguments):
     """function(*arguments), a tensor or several: if no argument is a tensor a graph's is worked out now.
 
-    It is one input of all graphs, then, however often they use it. As nodes, which portable graphs need, it
+    The graph has it as one input, then, however often it is used. As nodes, which portable graphs need, it
     would be in each of the copies that TensorFlow makes of a graph.
 
     Args:

@@ -24,7 +24,7 @@ def dcgan_normal():
 
 
 class Conv(keras.layers.Layer):
-    """Padding on every side, then a valid convolution; its bias.
+    """Padding on every side, then a valid convolution, with bias or without.
 
     Args:
         filters: channels of the output.
