@@ -1,13 +1,18 @@
 """Image files with something wrong in them, many and the same every time."""
 
+import contextlib
 import io
 import random
+import resource
 import struct
+import time
 import zlib
 
 import numpy as np
 from PIL import Image
 
+_LIMIT_MIB = 2048
+_TENSORFLOW_MIB = 512
 _FORMATS = {
     "jpg": ("JPEG", {}),
     "progressive.jpg": ("JPEG", {"progressive": True}),
@@ -114,3 +119,20 @@ def _encoded(image, format, **options):
     buffer = io.BytesIO()
     image.save(buffer, format, **options)
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def bounded_memory(name):
+    """Fails if what is inside takes a process above 2 GiB, but for what other tests had taken before.
+
+    `name` is what to call it in the output.
+    """
+    others, begin = max(_peak_mib() - _TENSORFLOW_MIB, 0), time.monotonic()
+    yield
+    peak = _peak_mib() - others
+    print(f"{name}: {time.monotonic() - begin:.1f} s, {peak} MiB at most")
+    assert peak <= _LIMIT_MIB
+
+
+def _peak_mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

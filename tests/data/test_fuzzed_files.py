@@ -5,11 +5,9 @@ MUNIT_TF_FUZZED_FILES says how many files there are.
 
 import collections
 import os
-import resource
-import time
 
 import pytest
-from data.fuzzing import fuzzed, whole_files
+from data.fuzzing import bounded_memory, fuzzed, whole_files
 
 from munit_tf.config import DataConfig, InputError
 from munit_tf.data import pipeline, registry
@@ -34,15 +32,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def memory(request):
-    """None of it takes the process above 2 GiB."""
-    before, begin = peak_mib(), time.monotonic()
-    yield
-    print(f"{request.node.name}: {COUNT} files, {time.monotonic() - begin:.1f} s, {peak_mib()} MiB at most")
-    assert peak_mib() <= max(before, 2048)
-
-
-def peak_mib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    with bounded_memory(f"{request.node.name}, {COUNT} files"):
+        yield
 
 
 def readable(folder):
