@@ -30,7 +30,7 @@ from munit_tf.networks.discriminators import (
     smallest_content_size,
 )
 from munit_tf.networks.encoders import ContentEncoder, VariationalStyleEncoder
-from munit_tf.networks.layers import ResidualBlock
+from munit_tf.networks.layers import ResidualBlock, run_residual
 
 # What the content discriminator is to say of a content code of each domain.
 _LABELS = {"a": 0.0, "b": 1.0}
@@ -99,6 +99,15 @@ class SharedBlocks(keras.layers.Layer):
         common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
         self.of_encoder = ResidualBlock(channels, "instance", **common)
         self.of_decoder = ResidualBlock(channels, "instance", **common)
+        self.padding_mode = config.gen_padding
+
+    def encode(self, content):
+        """What is left of the content encoder: [N,H,W,C] -> [N,H,W,C]."""
+        return run_residual([self.of_encoder], content, self.padding_mode)
+
+    def decode(self, content):
+        """What the decoder begins with: [N,H,W,C] -> [N,H,W,C]."""
+        return run_residual([self.of_decoder], content, self.padding_mode)
 
 
 class DRIT(StochasticStyle, ContentTranslator):
@@ -156,11 +165,11 @@ class DRIT(StochasticStyle, ContentTranslator):
         """The content code [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
         self.check_images(images, domain)
         content = self.generators[domain].content_encoder(images)
-        return self._full(self.generators["shared"].of_encoder(content))
+        return self._full(self.generators["shared"].encode(content))
 
     def decode(self, content, style, domain):
         """The image [N,H,W,3] of a domain with this content code and this style code [N,style_dim]."""
-        features = self.generators["shared"].of_decoder(content)
+        features = self.generators["shared"].decode(content)
         return self._full(self.generators[domain].decoder(features, style))
 
     def prepare(self, batch):

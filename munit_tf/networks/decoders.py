@@ -16,6 +16,7 @@ from munit_tf.networks.layers import (
     StyledResidualBlocks,
     append_code,
     run_all,
+    run_residual,
 )
 
 
@@ -29,12 +30,11 @@ class Decoder(keras.layers.Layer):
             for _ in range(num_res_blocks)
         ]
         self.convs, self.to_image = _upsampling(dim, num_upsample, activation, padding_mode)
+        self.padding_mode = padding_mode
 
     def call(self, features):
         """features [N, H / 2^d, W / 2^d, 2^d dim] -> images [N,H,W,3]."""
-        x = features
-        for block in self.res_blocks:
-            x = block(x)
+        x = run_residual(self.res_blocks, features, self.padding_mode)
         return run_all([*self.convs, self.to_image], x)
 
 
@@ -67,12 +67,11 @@ class ConcatDecoder(keras.layers.Layer):
             for _ in range(num_res_blocks)
         ]
         self.convs, self.to_image = _upsampling(dim, num_upsample, activation, padding_mode)
+        self.padding_mode = padding_mode
 
     def call(self, content, style):
         """content [N, H / 2^d, W / 2^d, 2^d dim], style [N,style_dim] -> images [N,H,W,3]."""
-        x = append_code(content, style)
-        for block in self.res_blocks:
-            x = block(x)
+        x = run_residual(self.res_blocks, append_code(content, style), self.padding_mode)
         for conv in self.convs:
             x = conv(append_code(x, style))
         return self.to_image(append_code(x, style))

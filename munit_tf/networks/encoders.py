@@ -12,7 +12,15 @@ import keras
 import tensorflow as tf
 
 from munit_tf.networks.convolutions import he_normal
-from munit_tf.networks.layers import ConvBlock, Dense, ResidualBlock, StyledResidualBlocks, run_all
+from munit_tf.networks.layers import (
+    ConvBlock,
+    Dense,
+    ResidualBlock,
+    StyledResidualBlocks,
+    run_all,
+    run_normalized,
+    run_residual,
+)
 
 _STYLE_DOWNSAMPLINGS = 4
 
@@ -27,13 +35,12 @@ class ContentEncoder(keras.layers.Layer):
             ResidualBlock(dim * 2**num_downsample, "instance", activation, padding_mode)
             for _ in range(num_res_blocks)
         ]
+        self.padding_mode = padding_mode
 
     def call(self, images):
         """images [N,H,W,3] -> content code."""
-        x = run_all(self.convs, images)
-        for block in self.res_blocks:
-            x = block(x)
-        return x
+        x = run_normalized(self.convs, images, self.padding_mode)
+        return run_residual(self.res_blocks, x, self.padding_mode)
 
 
 class ConditionalEncoder(StyledResidualBlocks):
@@ -50,7 +57,7 @@ class ConditionalEncoder(StyledResidualBlocks):
 
     def call(self, images, style):
         """images [N,H,W,3], style [N,style_dim] -> features."""
-        return super().call(run_all(self.convs, images), style)
+        return super().call(run_normalized(self.convs, images, self.padding_mode), style)
 
 
 class StyleEncoder(keras.layers.Layer):

@@ -4,7 +4,16 @@ import keras
 import tensorflow as tf
 
 from munit_tf.networks.convolutions import dcgan_normal
-from munit_tf.networks.layers import ConvBlock, ResidualBlock, append_code, make_activation, run_all
+from munit_tf.networks.layers import (
+    ConvBlock,
+    ResidualBlock,
+    append_code,
+    make_activation,
+    run_all,
+    run_normalized,
+    run_residual,
+)
+from munit_tf.networks.normalization import variation_of
 
 
 class ResNetGenerator(keras.layers.Layer):
@@ -37,13 +46,17 @@ class ResNetGenerator(keras.layers.Layer):
             for i in reversed(range(num_downsample))
         ]
         self.to_image = ConvBlock(3, 7, 1, 3, "none", **{**common, "activation": "tanh"})
+        self.padding_mode = padding_mode
 
     def call(self, images, noise=None):
         """images [N,H,W,3], where it is noisy also noise [N,D] -> images [N,H,W,3]."""
-        x = run_all(self.convs, images if noise is None else append_code(images, noise))
-        for block in self.res_blocks:
-            x = block(x)
-        return run_all([*self.up_convs, self.to_image], x)
+        variation = variation_of(images, self.padding_mode)
+        if noise is None:
+            x = run_normalized(self.convs, images, self.padding_mode)
+        else:
+            x = run_all(self.convs, append_code(images, noise), variation)
+        x = run_residual(self.res_blocks, x, self.padding_mode)
+        return run_all([*self.up_convs, self.to_image], x, variation)
 
 
 class UNet(keras.layers.Layer):
@@ -74,14 +87,16 @@ class UNet(keras.layers.Layer):
             for width in reversed(widths[:-1])
         ]
         self.to_image = ConvBlock(3, 3, 1, 1, "none", "tanh", upsample=True, **common)
+        self.padding_mode = padding_mode
 
     def call(self, images, style):
         """images [N,H,W,3], style [N,style_dim] -> images [N,H,W,3]."""
+        variation = variation_of(images, self.padding_mode)
         x, skipped = images, []
         for conv in self.down_convs:
-            x = conv(append_code(x, style))
+            x = conv(append_code(x, style), variation)
             skipped.append(x)
         skipped.pop()
         for activation, conv in zip(self.activations, self.up_convs):
-            x = tf.concat([conv(activation(x)), skipped.pop()], axis=-1)
+            x = tf.concat([conv(activation(x), variation), skipped.pop()], axis=-1)
         return self.to_image(self.activations[-1](x))

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from munit_tf import tracing
 from munit_tf.networks.convolutions import Conv, he_normal
-from munit_tf.networks.normalization import LayerNorm, adaptive_instance_norm, instance_norm
+from munit_tf.networks.normalization import LayerNorm, adaptive_instance_norm, instance_norm, variation_of
 from munit_tf.networks.upsampling import UpsampledConv
 
 ACTIVATIONS = {
@@ -66,29 +66,42 @@ class ConvBlock(keras.layers.Layer):
         self.activation = make_activation(activation)
 
     def call(self, x, scale=None, offset=None, training=False):
-        """x [N,H,W,C_in], for "adaptive" also scale and offset [N,1,1,C_out] -> [N,H',W',C_out]."""
+        """[N,H,W,C_in] -> [N,H',W',C_out].
+
+        Args:
+            x: [N,H,W,C_in].
+            scale: for "adaptive" [N,1,1,C_out]; for "instance" the variation of the network's input
+                [N,1,1,1], see `variation_of`, or None; for others None.
+            offset: for "adaptive" [N,1,1,C_out], for others None.
+            training: lets spectral normalisation update its estimate.
+        """
         if self.conv.spectral_norm:  # A second time would change its state again.
             return self._run(x, training=training)
-        return tracing.recomputed(self._run, x, *([scale, offset] if self.adaptive else []))
+        return tracing.recomputed(self._run, x, *(each for each in (scale, offset) if each is not None))
 
     def _run(self, x, scale=None, offset=None, training=False):
         x = self.conv(x, training=training)
         if self.adaptive:
             x = adaptive_instance_norm(x, scale, offset)
+        elif self.norm is instance_norm:
+            x = instance_norm(x, scale)
         elif self.norm is not None:
             x = self.norm(x)
         return self.activation(x)
 
 
-def run_all(layers, x):
-    """One layer after the other; `tracing.recomputed` makes what is between them again, too."""
+def run_all(layers, x, *variation):
+    """One layer after the other, each with the same `variation`, if one is given.
 
-    def run(x):
+    With `tracing.recomputed` what is between them is computed again, too.
+    """
+
+    def run(x, *variation):
         for layer in layers:
-            x = layer(x)
+            x = layer(x, *variation)
         return x
 
-    return tracing.recomputed(run, x)
+    return tracing.recomputed(run, x, *variation)
 
 
 class ResidualBlock(keras.layers.Layer):
@@ -101,11 +114,33 @@ class ResidualBlock(keras.layers.Layer):
         self.second = ConvBlock(filters, 3, 1, 1, norm, "none", **common)
 
     def call(self, x, modulation=()):
-        """x [N,H,W,C]; `modulation`: (scale, offset) for the first and for the second block's AdaIN."""
-        return tracing.recomputed(self._run, x, *(each for pair in modulation for each in pair))
+        """x [N,H,W,C]; `modulation`: for each of the two blocks a tuple of its scale and offset, if any."""
+        return tracing.recomputed(self._run, x, *(each for block in modulation for each in block))
 
     def _run(self, x, *modulation):
-        return x + self.second(self.first(x, *modulation[:2]), *modulation[2:])
+        half = len(modulation) // 2
+        return x + self.second(self.first(x, *modulation[:half]), *modulation[half:])
+
+
+def run_normalized(layers, images, padding_mode):
+    """`ConvBlock`s with instance norm, one after the other: images [N,H,W,C] -> [N,H',W',C'].
+
+    With reflected borders the first instance norm removes what is added to a whole channel. So the images'
+    first pixel is subtracted: rounding is then relative to how much an image varies, and one with hardly
+    any contrast has the same result on every processor. See `variation_of`.
+    """
+    variation = variation_of(images, padding_mode)
+    if padding_mode == "reflect" and images.dtype in (tf.float32, tf.float64):
+        images -= tf.stop_gradient(images[:, :1, :1])
+    return run_all(layers, images, variation)
+
+
+def run_residual(blocks, x, padding_mode):
+    """Residual blocks with instance norm, one after the other: [N,H,W,C] -> [N,H,W,C]."""
+    variation = variation_of(x, padding_mode)
+    for block in blocks:
+        x = block(x, [(variation,)] * 2)
+    return x
 
 
 class StyledResidualBlocks(keras.layers.Layer):
@@ -128,10 +163,14 @@ class StyledResidualBlocks(keras.layers.Layer):
         self.res_blocks = [
             ResidualBlock(channels, "adaptive", activation, padding_mode) for _ in range(num_blocks)
         ]
+        self.padding_mode = padding_mode
 
     def call(self, x, style):
         """x [N,H,W,C], style [N,style_dim] -> [N,H,W,C]."""
-        parameters = self._adain_parameters(tf.cast(style, x.dtype))
+        variation = variation_of(x, self.padding_mode)
+        parameters = [
+            (scale * variation, offset) for scale, offset in self._adain_parameters(tf.cast(style, x.dtype))
+        ]
         for i, block in enumerate(self.res_blocks):
             x = block(x, parameters[2 * i : 2 * i + 2])
         return x

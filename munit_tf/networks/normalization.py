@@ -1,11 +1,15 @@
 """Normalisations of [N,H,W,C] feature maps, exactly as MUNIT has them."""
 
+from typing import Optional
+
 import keras
 import tensorflow as tf
 
 from munit_tf import tracing
 
 EPSILON = 1e-5
+# Half a step of a 16-bit image in [-1, 1], and more than what a network's rounding adds to a constant image.
+_ROUNDING = 2.0**-16
 
 
 def at_least_float32(x):
@@ -35,10 +39,40 @@ def adaptive_instance_norm(x, scale, offset):
     return _normalize(x, scale, offset, [1, 2], factor)
 
 
-def instance_norm(x):
-    """AdaIN without scale and offset: [N,H,W,C] of zero mean and unit variance per image and channel."""
+def instance_norm(x: tf.Tensor, variation: Optional[tf.Tensor] = None) -> tf.Tensor:
+    """Zero mean and unit variance per image and channel: AdaIN without scale and offset.
+
+    Args:
+        x: [N,H,W,C].
+        variation: [N,1,1,1], 0 for images whose result must be 0, else 1; see `variation_of`. None: all 1.
+
+    Returns:
+        [N,H,W,C], of x's type.
+    """
     shape, dtype = [tracing.sizes(x)[0], 1, 1, x.shape[3]], at_least_float32(x).dtype
-    return adaptive_instance_norm(x, tf.ones(shape, dtype), tf.zeros(shape, dtype))
+    scale = tf.ones(shape, dtype) if variation is None else tf.broadcast_to(tf.cast(variation, dtype), shape)
+    return adaptive_instance_norm(x, scale, tf.zeros(shape, dtype))
+
+
+def variation_of(x: tf.Tensor, padding_mode: str) -> tf.Tensor:
+    """Which images of a batch vary over their pixels.
+
+    With reflected borders every map of a constant image is constant, and instance norm gives 0. Rounding
+    makes such a map vary in its last bits; each instance norm multiplies that by up to 1 / sqrt(1e-5), and
+    after three of them the result would be noise that differs from one processor to the next. So networks
+    work out once whether their input varies, and scale what instance norm gives by the answer.
+
+    Args:
+        x: [N,H,W,C], a network's input.
+        padding_mode: "reflect" or "zero"; a border of zeros makes every map vary.
+
+    Returns:
+        [N,1,1,1] of x's type: 0 where no channel varies by more than rounding (2^-16), else 1.
+    """
+    if padding_mode != "reflect":
+        return tf.ones([tracing.sizes(x)[0], 1, 1, 1], x.dtype)
+    spread = tf.reduce_max(x, [1, 2], keepdims=True) - tf.reduce_min(x, [1, 2], keepdims=True)
+    return tf.cast(tf.reduce_max(spread, 3, keepdims=True) > _ROUNDING, x.dtype)
 
 
 class LayerNorm(keras.layers.Layer):

@@ -17,6 +17,7 @@ from google.protobuf import text_format
 from PIL import Image
 from serving.client_runs import metadata, refused, run
 from tensorflow_serving.config import model_server_config_pb2
+from translation.run_folders import assert_rounded, read
 
 from munit_tf.data.sources import list_images
 from munit_tf.padding import pad_to_fit
@@ -43,9 +44,7 @@ def test_every_photo_is_translated_as_the_model_does(where, direction, model, ph
     for path, stem in zip(sorted(photos.iterdir()), stems):
         np.testing.assert_array_equal(np.load(tmp_path / "out" / f"{stem}_styles.npy"), codes)
         for k, result in enumerate(expected(model, path, direction, codes)):
-            picture = np.asarray(Image.open(tmp_path / "out" / f"{stem}_{k}.png"), np.float32) / 127.5 - 1
-            assert picture.shape == result.shape
-            assert np.abs(picture - result).max() <= 0.5 / 127.5 + 1e-5, path
+            assert_rounded(read(tmp_path / "out" / f"{stem}_{k}.png"), result)
 
 
 def test_saved_styles_and_resizing(where, model, photos, tmp_path, capsys):

@@ -55,14 +55,23 @@ def files(folder):
 
 
 def expected(model, direction, pixels, codes, multiple=4, least=16):
-    """round((x + 1) * 127.5) of the model's outputs for one image under each code; padded by numpy."""
+    """The model's outputs [K,H,W,3] in [-1, 1] for one image under each code; padded by numpy."""
     height, width = pixels.shape[:2]
     padded = [max(-(-side // multiple) * multiple, least) for side in (height, width)]
     border = [(0, padded[0] - height), (0, padded[1] - width), (0, 0)]
     image = np.pad(pixels.astype(np.float32) / 127.5 - 1, border, mode="reflect")
     images = np.repeat(image[np.newaxis], len(codes), axis=0)
-    outputs = model.translate(tf.constant(images), direction, style=codes).numpy()[:, :height, :width]
-    return np.round((outputs + 1) * 127.5).astype(np.uint8)
+    return model.translate(tf.constant(images), direction, style=codes).numpy()[:, :height, :width]
+
+
+def assert_rounded(levels, outputs):
+    """`levels` are round((x + 1) * 127.5) of outputs x that another graph computed.
+
+    Both graphs round in their last bits, each processor in its own way; so a value that lies between two
+    levels may become either.
+    """
+    assert levels.shape == outputs.shape
+    assert np.abs(levels.astype(np.float64) - (outputs.astype(np.float64) + 1) * 127.5).max() <= 0.5 + 2e-3
 
 
 def flags(here, output, *more, input="photos", direction="a2b"):

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from translation.run_folders import RESIZE, SIZES, expected, files, flags, make_images, read, run
+from translation.run_folders import (
+    RESIZE,
+    SIZES,
+    assert_rounded,
+    expected,
+    files,
+    flags,
+    make_images,
+    read,
+    run,
+)
 
 import munit_tf
 from munit_tf import runs, translate
@@ -19,7 +29,7 @@ def model(here):
 
 
 @pytest.mark.parametrize("direction", ["a2b", "b2a"])
-def test_pictures_are_the_models_outputs_exactly(here, model, tmp_path, direction):
+def test_pictures_are_the_models_outputs_rounded(here, model, tmp_path, direction):
     run(here, tmp_path / "out", "--num_styles=3", "--seed=5", "--batch_size=3", direction=direction)
     for i, size in enumerate(SIZES):
         codes = np.load(tmp_path / "out" / f"image{i}_styles.npy")
@@ -27,9 +37,9 @@ def test_pictures_are_the_models_outputs_exactly(here, model, tmp_path, directio
         photo = pipeline.resize_shorter(Image.open(here / "photos" / f"image{i}.png"), RESIZE)
         assert min(photo.size) == RESIZE and photo.size[0] * size[1] // (photo.size[1] * size[0]) in (0, 1)
         wanted = expected(model, direction, np.asarray(photo), codes)
-        assert np.abs(wanted[0].astype(int) - wanted[1]).max() > 20
+        assert np.abs(wanted[0] - wanted[1]).max() > 20 / 127.5
         for k in range(3):
-            np.testing.assert_array_equal(read(tmp_path / "out" / f"image{i}_{k}.png"), wanted[k])
+            assert_rounded(read(tmp_path / "out" / f"image{i}_{k}.png"), wanted[k])
 
 
 def test_keep_size_of_odd_and_thin_images(here, model, tmp_path):
@@ -42,7 +52,7 @@ def test_keep_size_of_odd_and_thin_images(here, model, tmp_path):
         for k, wanted in enumerate(expected(model, "a2b", pixels, codes)):
             result = read(tmp_path / "out" / f"image{i}_{k}.png")
             assert result.shape == (height, width, 3)
-            np.testing.assert_array_equal(result, wanted)
+            assert_rounded(result, wanted)
 
 
 def test_what_is_written(three_styles):
