@@ -172,7 +172,7 @@ def _measure(options, repeats, profile):
 def _batch(tf, model, options):
     height, width = options.data.image_size
     shapes = dict.fromkeys("ab", (height, width, 3))
-    shapes.update(model.noise(height, width))
+    shapes.update(model.noise_shapes(height, width))
     return {
         name: tf.random.stateless_normal([options.train.batch_size, *shape], [0, i]) * 0.3
         for i, (name, shape) in enumerate(shapes.items())

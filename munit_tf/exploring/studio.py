@@ -10,7 +10,6 @@ from munit_tf import runs
 from munit_tf.config import InputError
 from munit_tf.data import pipeline, registry
 from munit_tf.exploring import photos
-from munit_tf.models.content import ContentTranslator
 from munit_tf.models.translator import DIRECTIONS
 from munit_tf.translation.any_size import AnySize
 
@@ -46,8 +45,8 @@ class Studio:
         self.model = runs.load(run)
         self.directions = self.model.directions
         self.style_dim = self.model.style_dim
-        self.guided = hasattr(self.model, "encode_style") and bool(self.style_dim)
-        self.separable = isinstance(self.model, ContentTranslator)
+        self.guided = self.model.has_style_encoder and bool(self.style_dim)
+        self.separable = self.model.has_content_code
         self.subject = _subject(options)
         self.method = type(self.model).__name__
         self.step = int(self.model.step)

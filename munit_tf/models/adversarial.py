@@ -13,27 +13,30 @@ from munit_tf.models.optimizers import Adam
 
 Direction = collections.namedtuple("Direction", ["source", "target"])
 DIRECTIONS = types.MappingProxyType({"a2b": Direction("a", "b"), "b2a": Direction("b", "a")})
+Tensors = dict[str, tf.Tensor]
 
 
 class AdversarialModel(keras.Model):
-    """The step: discriminators first, then generators, in both directions, with the only gradient tape.
+    """The training step: first the discriminators, then the generators, in both directions.
 
-    A method states its networks and, for one direction, its losses; this class runs the directions and
-    sums before the gradient. A subclass sets in its constructor `generators` and `discriminators` (each a
-    dict of layers that one optimiser trains), then calls `_build`, and defines `noise`, `weight_of_term`,
-    `generate`, `discriminator_losses` and `generator_losses`.
+    A method defines its networks and, for one direction, its losses. This class runs both directions and
+    sums their losses before it takes the gradient. A subclass sets `generators` and `discriminators` in its
+    constructor (each a dict of layers that one optimizer trains), then calls `_build`. It defines
+    `loss_weights`, `noise_shapes`, `make_fakes`, `discriminator_losses` and `generator_losses`.
 
     Attributes:
         config: the method's frozen options, a MethodConfig.
         directions: the names of the directions it translates in.
-        memory: a dict of layers whose variables training keeps besides weights, and no optimiser trains.
-        untrained_by: {generators' term: name of a layer, wherever among the generators, that learns
-            nothing from it}.
-        step: int64 tf.Variable, training steps taken.
+        loss_weights: {loss term: the attribute of the config that holds its weight}, such as
+            {"recon_x": "recon_x_weight"}. A term of weight 0 is left out.
+        image_pools: {domain: ImagePool}, state that training keeps and no optimizer trains.
+        untrained_by: {generator term: name of a layer in the generators that learns nothing from it}.
+        step: int64 tf.Variable, the number of training steps taken.
     """
 
     directions = tuple(DIRECTIONS)
-    memory = types.MappingProxyType({})
+    loss_weights = types.MappingProxyType({})
+    image_pools = types.MappingProxyType({})
     untrained_by = types.MappingProxyType({})
 
     def __init__(self, config):
@@ -46,44 +49,50 @@ class AdversarialModel(keras.Model):
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
 
-    # What a method states.
+    # What a method defines.
 
-    def noise(self, height, width):
-        """{name: shape of one image's} of the standard normal noise that a batch must carry.
+    def noise_shapes(self, height: int, width: int) -> dict[str, tuple[int, ...]]:
+        """The standard normal noise that a batch must carry: {name: shape for one image}.
 
         It may depend on the images' height and width, in pixels.
         """
         raise NotImplementedError
 
-    def weight_of_term(self, term):
-        """The weight of a loss term ("recon_x", "adv_g", ...) in `loss_d` or `loss_g`."""
-        raise NotImplementedError
-
-    def prepare(self, batch):
-        """`train_step`'s batch, and what both directions need of it, under the generators' tape."""
+    def prepare(self, batch: Tensors) -> dict:
+        """The batch, with what both directions need of it. The generators' tape records it."""
         return batch
 
-    def generate(self, source, target, batch):
-        """What both updates of a step share, as a dict; `batch` is what `prepare` returned."""
+    def make_fakes(self, source: str, target: str, batch: dict) -> dict:
+        """What both updates of a step use: fakes in the target's domain, and what comes with them.
+
+        Args:
+            source: the domain that is translated.
+            target: the domain that it is translated to.
+            batch: what `prepare` returned.
+        """
         raise NotImplementedError
 
-    def recall(self, target, batch, made):
-        """What the discriminators see in place of `made`, without gradient; it may use `memory`.
+    def replay(self, target: str, batch: dict, fakes: dict) -> dict:
+        """What the discriminators see in place of `fakes`, without gradient; it may use `image_pools`.
 
-        It is called once a step for each direction, and never but in training.
+        It is called once in each training step and direction.
         """
         del target, batch
-        return made
+        return fakes
 
-    def discriminator_losses(self, source, target, batch, made):
-        """{"term/domain": scalar}; `made` is what `recall` returned."""
+    def discriminator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
+        """{"term/domain": scalar}; `fakes` is what `replay` returned."""
         raise NotImplementedError
 
-    def generator_losses(self, source, target, batch, made):
-        """{"term/domain": scalar}; `made` is what `generate` returned."""
+    def generator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
+        """{"term/domain": scalar}; `fakes` is what `make_fakes` returned."""
         raise NotImplementedError
 
     # What all methods share.
+
+    def loss_weight(self, term: str) -> float:
+        """The weight of a loss term ("recon_x", "adv_g", ...) in `loss_d` or `loss_g`."""
+        return getattr(self.config, self.loss_weights[term])
 
     @property
     def result_dtype(self):
@@ -91,26 +100,26 @@ class AdversarialModel(keras.Model):
         return tf.as_dtype(self.variable_dtype)
 
     def discriminate(self, x, name):
-        """The maps of logits, one per scale, of one of the discriminators; most are named by their domain."""
+        """The maps of logits, one per scale, of one of the discriminators, usually named by its domain."""
         return [self._full(logits) for logits in self.discriminators[name](x, training=True)]
 
     def discriminate_all(self, batches, name):
-        """The same of several batches of images: a list of lists of maps.
+        """The same for several batches of images: a list of lists of maps.
 
-        They are seen as one, but with spectral normalisation, which as the authors have it takes a step of
-        its power iteration for each.
+        They go through as one batch, except with spectral normalisation, which in the authors' code takes a
+        step of its power iteration for each.
         """
         if self.config.dis_norm == "spectral":
             return [self.discriminate(x, name) for x in batches]
         return in_one_batch(lambda x: self.discriminate(x, name), batches)
 
     def compile(self, image_size=None, recompute=False, **options):
-        """Makes both Adams, and what else training needs.
+        """Makes both optimizers, and what else training needs.
 
         Args:
-            image_size: (height, width) of training images, in pixels, for a method that remembers some.
-            recompute: keep no results inside the networks' blocks for the generators' gradient, but make
-                them again.
+            image_size: (height, width) of training images, in pixels, for a method with an image pool.
+            recompute: compute the results inside the networks' blocks again for the generators' gradient,
+                instead of keeping them: less memory for more time.
             **options: keras.Model.compile's, such as `jit_compile`.
         """
         del image_size
@@ -122,27 +131,37 @@ class AdversarialModel(keras.Model):
 
     # There is no control flow to convert, and tracing takes half as long.
     @tf.autograph.experimental.do_not_convert
-    def train_step(self, batch):
+    def train_step(self, batch: Tensors) -> Tensors:
         """One update of the discriminators, then one of the generators against the new discriminators.
 
-        Both use the same fakes, made once: the discriminators see them without gradient, and the
-        generators' tape goes on from them.
+        Both use the same fakes, which are made once:
+
+            batch -> fakes -> stop_gradient -> discriminators' losses -> their gradient -> their update
+                       |                                                                      |
+                       +--------------------> generators' losses  <------ new discriminators -+
+                                                 -> their gradient, through the fakes -> their update
 
         Args:
-            batch: {"a": images, "b": images, and one entry per item of `noise`}, N images each (of
+            batch: {"a": images, "b": images, and one entry per item of `noise_shapes`}, N images each (of
                 this replica).
 
         Returns:
             {name: scalar}: every loss term unweighted, and `loss_d`, `loss_g`, their weighted sums; means
             over the global batch.
         """
-        missing = {"a", "b", *self.noise(0, 0)} - set(batch)
+        missing = {"a", "b", *self.noise_shapes(0, 0)} - set(batch)
         if missing:
             raise ValueError(f"the batch lacks {sorted(missing)}; it has {sorted(batch)}")
         batch = {name: tf.cast(value, self.result_dtype) for name, value in batch.items()}
         # A batch that cannot be loaded must not count as a step, not even for the counters.
         with tf.control_dependencies(list(batch.values())):
-            logs = self._update_both(batch)
+            directions = [DIRECTIONS[name] for name in self.directions]
+            tape = tf.GradientTape(persistent=bool(self.untrained_by))
+            with tape, tracing.recomputing(self._recompute):
+                batch = self.prepare(batch)
+                fakes = [self.make_fakes(*direction, batch) for direction in directions]
+            logs = self._update_discriminators(directions, batch, fakes)
+            logs.update(self._update_generators(directions, batch, fakes, tape))
             self.step.assign_add(1)
         replica = tf.distribute.get_replica_context()
         return replica.all_reduce(tf.distribute.ReduceOp.MEAN, logs)
@@ -156,7 +175,8 @@ class AdversarialModel(keras.Model):
 
     def named_state(self):
         """{name: tf.Variable} of all that training needs to go on: weights, optimisers, step."""
-        state = {"step": self.step, **self.named_weights(), **named_variables(self.memory, "memory")}
+        pools = named_variables(self.image_pools, "image_pools")
+        state = {"step": self.step, **self.named_weights(), **pools}
         for name, optimizer, networks in (
             ("discriminator_optimizer", self.discriminator_optimizer, self.discriminators),
             ("generator_optimizer", self.generator_optimizer, self.generators),
@@ -171,32 +191,41 @@ class AdversarialModel(keras.Model):
         self.built = True
         size = self.config.smallest_size
         images = tf.zeros([1, size, size, 3], self.result_dtype)
-        shapes = self.noise(size, size)
+        shapes = self.noise_shapes(size, size)
         noise = {name: tf.zeros([1, *shape], self.result_dtype) for name, shape in shapes.items()}
         batch = self.prepare({"a": images, "b": images, **noise})
         for name in self.directions:
             direction = DIRECTIONS[name]
-            made = self.generate(*direction, batch)
-            self.discriminator_losses(*direction, batch, made)
-            self.generator_losses(*direction, batch, made)
+            fakes = self.make_fakes(*direction, batch)
+            self.discriminator_losses(*direction, batch, fakes)
+            self.generator_losses(*direction, batch, fakes)
 
-    def _update_both(self, batch):
-        directions = [DIRECTIONS[name] for name in self.directions]
-
-        generator_tape = tf.GradientTape(persistent=bool(self.untrained_by))
-        with generator_tape, tracing.recomputing(self._recompute):
-            batch = self.prepare(batch)
-            made = [self.generate(*direction, batch) for direction in directions]
-        still = tf.nest.map_structure(tf.stop_gradient, made)
-        seen = [self.recall(direction.target, batch, each) for direction, each in zip(directions, still)]
-
+    def _update_discriminators(self, directions, batch, fakes):
+        """One step of the discriminators; returns the terms and `loss_d`."""
+        detached = tf.nest.map_structure(tf.stop_gradient, fakes)
+        seen = [self.replay(direction.target, batch, each) for direction, each in zip(directions, detached)]
+        optimizer, weights = self.discriminator_optimizer, _trainable(self.discriminators)
         with tf.GradientTape() as tape:
-            terms_d = self._terms(self.discriminator_losses, directions, batch, seen)
-        loss_d = self._update(self.discriminator_optimizer, tape, terms_d, self.discriminators)
-        with generator_tape, tracing.recomputing(self._recompute):
-            terms_g = self._terms(self.generator_losses, directions, batch, made)
-        loss_g = self._update(self.generator_optimizer, generator_tape, terms_g, self.generators)
-        return {**terms_d, **terms_g, "loss_d": loss_d, "loss_g": loss_g}
+            terms = self._terms(self.discriminator_losses, directions, batch, seen)
+            loss = self._weighted_sum(terms)
+            scaled = self._scaled(loss, optimizer)
+        gradients = tape.gradient(scaled, list(weights.values()))
+        compat.apply_gradients(optimizer, gradients, list(weights.values()))
+        return {**terms, "loss_d": loss}
+
+    def _update_generators(self, directions, batch, fakes, tape):
+        """One step of the generators, with the tape that recorded `fakes`; returns the terms and `loss_g`."""
+        optimizer, weights = self.generator_optimizer, _trainable(self.generators)
+        gradients = {}
+        with tape, tracing.recomputing(self._recompute):
+            terms = self._terms(self.generator_losses, directions, batch, fakes)
+        for excluded, names in self._by_excluded_terms(weights).items():
+            with tape:
+                learned = {name: loss for name, loss in terms.items() if _term(name) not in excluded}
+                scaled = self._scaled(self._weighted_sum(learned), optimizer)
+            gradients.update(zip(names, tape.gradient(scaled, [weights[name] for name in names])))
+        compat.apply_gradients(optimizer, [gradients[name] for name in weights], list(weights.values()))
+        return {**terms, "loss_g": self._weighted_sum(terms)}
 
     def _make_optimizer(self, networks):
         config = self.config
@@ -215,35 +244,30 @@ class AdversarialModel(keras.Model):
         optimizer.build(list(_trainable(networks).values()))
         return optimizer
 
-    def _terms(self, losses_of, directions, batch, made):
+    def _terms(self, losses_of, directions, batch, fakes):
         """{name: term} of all directions; a term of weight 0 is left out.
 
         In a tf.function nothing computes what is left out, unless it shares a batch with what is not.
         """
         terms = {}
-        for direction, result in zip(directions, made):
-            losses = losses_of(*direction, batch, result)
-            terms.update({name: loss for name, loss in losses.items() if self.weight_of_term(_term(name))})
+        for direction, each in zip(directions, fakes):
+            losses = losses_of(*direction, batch, each)
+            terms.update({name: loss for name, loss in losses.items() if self.loss_weight(_term(name))})
         return terms
 
-    def _sum(self, terms):
-        """The weighted sum of terms."""
-        return tf.add_n([self.weight_of_term(_term(name)) * loss for name, loss in terms.items()])
+    def _weighted_sum(self, terms):
+        return tf.add_n([self.loss_weight(_term(name)) * loss for name, loss in terms.items()])
 
-    def _update(self, optimizer, tape, terms, networks):
-        """One step of an optimiser; returns the weighted sum of the terms that `tape` has recorded."""
-        gradients, weights = {}, _trainable(networks)
-        for spared, names in self._by_spared_terms(weights).items():
-            with tape:
-                loss = self._sum({name: term for name, term in terms.items() if _term(name) not in spared})
-                # Gradients are summed over replicas; their sum is that of the mean over the global batch.
-                share = loss / tf.distribute.get_strategy().num_replicas_in_sync
-                scaled = compat.scale_loss(optimizer, share)
-            gradients.update(zip(names, tape.gradient(scaled, [weights[name] for name in names])))
-        compat.apply_gradients(optimizer, [gradients[name] for name in weights], list(weights.values()))
-        return self._sum(terms)
+    def _scaled(self, loss, optimizer):
+        """A loss as the optimizer expects it.
 
-    def _by_spared_terms(self, weights):
+        Gradients are summed over replicas, so each takes its share: the sum is then the gradient of the mean
+        over the global batch.
+        """
+        share = loss / tf.distribute.get_strategy().num_replicas_in_sync
+        return compat.scale_loss(optimizer, share)
+
+    def _by_excluded_terms(self, weights):
         """{terms that they learn nothing from: names of weights}."""
         groups = collections.defaultdict(list)
         for name in weights:
@@ -252,7 +276,7 @@ class AdversarialModel(keras.Model):
         return groups
 
     def _full(self, x):
-        """A network's result, out of half precision: the one place that casts."""
+        """A network's result in at least float32: the one place that casts."""
         return tf.cast(x, self.result_dtype)
 
 

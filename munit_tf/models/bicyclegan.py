@@ -17,7 +17,7 @@ from munit_tf.models.batching import in_one_batch
 from munit_tf.models.options import PADDINGS, PatchConfig
 from munit_tf.models.stochastic_style import StochasticStyle
 from munit_tf.models.translator import Translator
-from munit_tf.models.watches import diversity_watch
+from munit_tf.models.watches import diversity_check
 from munit_tf.networks.discriminators import PatchDiscriminator
 from munit_tf.networks.encoders import VariationalStyleEncoder
 from munit_tf.networks.generators import UNet
@@ -73,8 +73,17 @@ class BicycleGAN(StochasticStyle, Translator):
     """
 
     config_class = BicycleGANConfig
+    loss_weights = {
+        "adv_d": "gan_weight",
+        "adv_d_prior": "gan_weight",
+        "adv_g": "gan_weight",
+        "adv_g_prior": "gan_weight",
+        "recon_x": "recon_x_weight",
+        "recon_s": "recon_s_weight",
+        "kl": "kl_weight",
+    }
     directions = ("a2b",)
-    watches = (diversity_watch("--recon_s_weight"),)
+    collapse_checks = (diversity_check("--recon_s_weight"),)
     # With a gradient the encoder could hide the style in the image for itself to find (section 3.3).
     untrained_by = {"recon_s": "style_encoder"}
 
@@ -85,14 +94,10 @@ class BicycleGAN(StochasticStyle, Translator):
         self.discriminators = {phase: PatchDiscriminator(**config.discriminator()) for phase in _PHASES}
         self._build()
 
-    def noise(self, height, width):
+    def noise_shapes(self, height, width):
         """A style code from the prior, and epsilon, which encoded styles are drawn with."""
         del height, width
         return {"style_b": (self.style_dim,), "epsilon_b": (self.style_dim,)}
-
-    def weight_of_term(self, term):
-        """The weight of a loss term in `loss_d` or `loss_g`."""
-        return getattr(self.config, "gan_weight" if term.startswith("adv") else f"{term}_weight")
 
     def posterior(self, images, domain):
         """See StochasticStyle.posterior; of domain b only."""
@@ -106,37 +111,37 @@ class BicycleGAN(StochasticStyle, Translator):
         self.check_images(images, source)
         return self._generate(images, self.style_or_prior(style, tf.shape(images)[0], seed))
 
-    def generate(self, source, target, batch):
+    def make_fakes(self, source, target, batch):
         """The style's distribution, and the fakes of both phases."""
         posterior = self.posterior(batch[target], target)
         style = reparametrize(*posterior, batch["epsilon_b"])
         encoded, prior = in_one_batch(self._generate, [batch[source]] * 2, [style, batch["style_b"]])
         return {"posterior": posterior, "encoded": encoded, "prior": prior}
 
-    def discriminator_losses(self, source, target, batch, made):
+    def discriminator_losses(self, source, target, batch, fakes):
         """Equations 3 and 7, with least squares."""
         del source
         losses = {}
         for phase, suffix in _PHASES.items():
-            real, fake = self.discriminate_all([batch[target], made[phase]], phase)
+            real, fake = self.discriminate_all([batch[target], fakes[phase]], phase)
             losses[f"adv_d{suffix}/{target}"] = discriminator_loss(self.config.gan_loss, real, fake)
         return losses
 
-    def generator_losses(self, source, target, batch, made):
+    def generator_losses(self, source, target, batch, fakes):
         """Equation 8."""
         del source
         losses = {
             f"adv_g{suffix}/{target}": generator_loss(
-                self.config.gan_loss, self.discriminate(made[phase], phase)
+                self.config.gan_loss, self.discriminate(fakes[phase], phase)
             )
             for phase, suffix in _PHASES.items()
         }
-        fake_style = self.encode_style(made["prior"], target)
+        fake_style = self.encode_style(fakes["prior"], target)
         return {
             **losses,
-            f"recon_x/{target}": mean_absolute_error(made["encoded"], batch[target]),
+            f"recon_x/{target}": mean_absolute_error(fakes["encoded"], batch[target]),
             f"recon_s/{target}": mean_absolute_error(fake_style, batch["style_b"]),
-            f"kl/{target}": kl_divergence(*made["posterior"]),
+            f"kl/{target}": kl_divergence(*fakes["posterior"]),
         }
 
     def _generate(self, images, style):

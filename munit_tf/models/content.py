@@ -12,6 +12,8 @@ class ContentTranslator(Translator):
     a style `encode_style`.
     """
 
+    has_content_code = True
+
     def encode_content(self, images, domain):
         """The content code [N,H/m,W/m,C] of images [N,H,W,3] of a domain; m is `config.size_multiple`."""
         raise NotImplementedError

@@ -35,6 +35,11 @@ class CycleGANConfig(PatchConfig, ResidualConfig):
         minimum=0,
     )
 
+    @property
+    def dis_gan_weight(self) -> float:
+        """The weight of the discriminators' adversarial loss; the paper halves it (appendix 7.1)."""
+        return self.gan_weight / 2
+
 
 class CycleGAN(Translator):
     """A generator for each direction, and back again; no style, so one output per image.
@@ -44,6 +49,12 @@ class CycleGAN(Translator):
     """
 
     config_class = CycleGANConfig
+    loss_weights = {
+        "adv_d": "dis_gan_weight",
+        "adv_g": "gan_weight",
+        "cycle_x": "cycle_weight",
+        "identity": "identity_weight",
+    }
 
     def __init__(self, config):
         super().__init__(config)
@@ -70,10 +81,10 @@ class CycleGAN(Translator):
                     "CycleGAN keeps fakes of earlier steps: say how large they are, by "
                     "compile(image_size=(height, width)), or create it with pool_size=0"
                 )
-            self.memory = {domain: ImagePool(self.config.pool_size, *image_size) for domain in "ab"}
+            self.image_pools = {domain: ImagePool(self.config.pool_size, *image_size) for domain in "ab"}
         super().compile(image_size, **options)
 
-    def noise(self, height, width):
+    def noise_shapes(self, height, width):
         """For each fake made in a domain, `style_a`, its noise, and `pool_a`, what the pool does with it."""
         del height, width
         noise = {}
@@ -84,38 +95,31 @@ class CycleGAN(Translator):
                 noise[f"pool_{domain}"] = (2,)
         return noise
 
-    def weight_of_term(self, term):
-        """The weight of a loss term in `loss_d` or `loss_g`; the paper halves the discriminators'."""
-        if term == "adv_d":
-            return self.config.gan_weight / 2
-        name = {"adv_g": "gan", "cycle_x": "cycle"}.get(term, term)
-        return getattr(self.config, f"{name}_weight")
-
     def translate(self, images, direction, style=None, seed=0):
         """See Translator.translate; the noise is the style."""
         source, target = self.source_and_target(direction)
         self.check_images(images, source)
         return self._generate(images, target, self.style_or_prior(style, tf.shape(images)[0], seed))
 
-    def generate(self, source, target, batch):
+    def make_fakes(self, source, target, batch):
         """The fakes G(x), in the target's domain."""
         return {"fake": self._generate(batch[source], target, batch.get(f"style_{target}"))}
 
-    def recall(self, target, batch, made):
+    def replay(self, target, batch, fakes):
         """The target's pool instead of the fakes (section 4)."""
-        if target not in self.memory:
-            return made
-        return {"fake": self.memory[target].exchange(made["fake"], batch[f"pool_{target}"])}
+        if target not in self.image_pools:
+            return fakes
+        return {"fake": self.image_pools[target].exchange(fakes["fake"], batch[f"pool_{target}"])}
 
-    def discriminator_losses(self, source, target, batch, made):
+    def discriminator_losses(self, source, target, batch, fakes):
         """Equation 1, with least squares, for the target's discriminator."""
         del source
-        real, fake = self.discriminate_all([batch[target], made["fake"]], target)
+        real, fake = self.discriminate_all([batch[target], fakes["fake"]], target)
         return {f"adv_d/{target}": discriminator_loss(self.config.gan_loss, real, fake)}
 
-    def generator_losses(self, source, target, batch, made):
+    def generator_losses(self, source, target, batch, fakes):
         """Equations 1 and 2, and section 5.2's identity loss."""
-        fake, noise = made["fake"], {domain: batch.get(f"style_{domain}") for domain in "ab"}
+        fake, noise = fakes["fake"], {domain: batch.get(f"style_{domain}") for domain in "ab"}
         cycle = self._generate(fake, source, noise[source])
         same = self._generate(batch[target], target, noise[target])
         return {

@@ -21,7 +21,7 @@ from munit_tf.models.content import ContentTranslator
 from munit_tf.models.options import ResidualConfig
 from munit_tf.models.stochastic_style import StochasticStyle
 from munit_tf.models.translator import DIRECTIONS
-from munit_tf.models.watches import diversity_watch
+from munit_tf.models.watches import diversity_check
 from munit_tf.networks.convolutions import dcgan_normal
 from munit_tf.networks.decoders import ConcatDecoder
 from munit_tf.networks.discriminators import (
@@ -120,7 +120,21 @@ class DRIT(StochasticStyle, ContentTranslator):
     """
 
     config_class = DRITConfig
-    watches = (diversity_watch("--mode_seeking_weight or --recon_s_weight"),)
+    loss_weights = {
+        "adv_d": "gan_weight",
+        "adv_d_prior": "gan_weight",
+        "adv_d_content": "content_gan_weight",
+        "adv_g": "gan_weight",
+        "adv_g_prior": "gan_weight",
+        "adv_g_content": "content_gan_weight",
+        "recon_x": "recon_x_weight",
+        "recon_s": "recon_s_weight",
+        "cycle_x": "cycle_weight",
+        "kl": "kl_weight",
+        "kl_content": "kl_content_weight",
+        "mode_seeking": "mode_seeking_weight",
+    }
+    collapse_checks = (diversity_check("--mode_seeking_weight or --recon_s_weight"),)
     # As the authors have it: else the encoder could find in the image what it has hidden there itself.
     untrained_by = {"recon_s": "style_encoder"}
 
@@ -138,7 +152,7 @@ class DRIT(StochasticStyle, ContentTranslator):
         )
         self._build()
 
-    def noise(self, height, width):
+    def noise_shapes(self, height, width):
         """For each domain.
 
         `style_a` is a style from the prior, `style_other_a` another one, for mode seeking. `epsilon_a` is
@@ -153,13 +167,6 @@ class DRIT(StochasticStyle, ContentTranslator):
             **{f"{name}_{domain}": (self.style_dim,) for name in styles for domain in "ab"},
             **{f"{name}_{domain}": content for name in ("noise", "noise_cycle") for domain in "ab"},
         }
-
-    def weight_of_term(self, term):
-        """The weight of a loss term in `loss_d` or `loss_g`."""
-        if term.startswith("adv"):
-            return self.config.content_gan_weight if term.endswith("_content") else self.config.gan_weight
-        name = {"cycle_x": "cycle"}.get(term, term)
-        return getattr(self.config, f"{name}_weight")
 
     def encode_content(self, images, domain):
         """The content code [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
@@ -185,29 +192,29 @@ class DRIT(StochasticStyle, ContentTranslator):
         found = dict(contents=contents, noisy=noisy, posteriors=posteriors, styles=styles, fakes=fakes)
         return {**batch, **found}
 
-    def generate(self, source, target, batch):
+    def make_fakes(self, source, target, batch):
         """The source's noisy content, and the fakes in the target with a style encoded and one drawn."""
         content = batch["noisy"][source]
         prior = self.decode(content, batch[f"style_{target}"], target)
         return {"content": content, "encoded": batch["fakes"][target], "prior": prior}
 
-    def discriminator_losses(self, source, target, batch, made):
+    def discriminator_losses(self, source, target, batch, fakes):
         """The target's two discriminators, and the content discriminator on the source's."""
         kind, real = self.config.gan_loss, batch[target]
-        of_content = classification_loss(self.discriminate(made["content"], "content"), _LABELS[source])
-        of_encoded = self.discriminate_all([real, made["encoded"]], target)
-        of_prior = self.discriminate_all([real, made["prior"]], f"{target}_prior")
+        of_content = classification_loss(self.discriminate(fakes["content"], "content"), _LABELS[source])
+        of_encoded = self.discriminate_all([real, fakes["encoded"]], target)
+        of_prior = self.discriminate_all([real, fakes["prior"]], f"{target}_prior")
         return {
             f"adv_d/{target}": discriminator_loss(kind, *of_encoded),
             f"adv_d_prior/{target}": discriminator_loss(kind, *of_prior),
             f"adv_d_content/{source}": of_content,
         }
 
-    def generator_losses(self, source, target, batch, made):
+    def generator_losses(self, source, target, batch, fakes):
         """Equations 1 to 3, self-reconstruction, KL and latent regression (section 3.4)."""
-        kind, images, content = self.config.gan_loss, batch[source], made["content"]
+        kind, images, content = self.config.gan_loss, batch[source], fakes["content"]
         # The second half: the content comes back from the target, the style from the fake in the source.
-        found_content = self.encode_content(made["encoded"], target) + batch[f"noise_cycle_{source}"]
+        found_content = self.encode_content(fakes["encoded"], target) + batch[f"noise_cycle_{source}"]
         found_style = reparametrize(
             *self.posterior(batch["fakes"][source], source), batch[f"epsilon_cycle_{source}"]
         )
@@ -218,19 +225,19 @@ class DRIT(StochasticStyle, ContentTranslator):
         )
         style = batch[f"style_{target}"]
         losses = {
-            f"adv_g/{target}": generator_loss(kind, self.discriminate(made["encoded"], target)),
+            f"adv_g/{target}": generator_loss(kind, self.discriminate(fakes["encoded"], target)),
             f"adv_g_prior/{target}": generator_loss(
-                kind, self.discriminate(made["prior"], f"{target}_prior")
+                kind, self.discriminate(fakes["prior"], f"{target}_prior")
             ),
             f"adv_g_content/{source}": classification_loss(self.discriminate(content, "content"), 0.5),
             f"recon_x/{source}": mean_absolute_error(reconstruction, images),
             f"cycle_x/{source}": mean_absolute_error(cross_cycle, images),
-            f"recon_s/{target}": mean_absolute_error(self.encode_style(made["prior"], target), style),
+            f"recon_s/{target}": mean_absolute_error(self.encode_style(fakes["prior"], target), style),
             f"kl/{source}": kl_divergence(*batch["posteriors"][source]),
             f"kl_content/{source}": kl_divergence_of_unit_variance(batch["contents"][source]),
         }
         if self.config.mode_seeking_weight:
             other_style = batch[f"style_other_{target}"]
             other = self.decode(content, other_style, target)
-            losses[f"mode_seeking/{target}"] = mode_seeking_loss(made["prior"], other, style, other_style)
+            losses[f"mode_seeking/{target}"] = mode_seeking_loss(fakes["prior"], other, style, other_style)
         return losses

@@ -31,7 +31,7 @@ from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.options import ResidualConfig
 from munit_tf.models.stochastic_style import StochasticStyle
 from munit_tf.models.translator import Translator
-from munit_tf.models.watches import Watch, diversity_watch
+from munit_tf.models.watches import CollapseCheck, diversity_check
 from munit_tf.networks.decoders import AdaINDecoder, Decoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator
 from munit_tf.networks.encoders import ConditionalEncoder, VariationalStyleEncoder
@@ -76,6 +76,16 @@ class MISOConfig(ResidualConfig):
         "drawing ever the same style of an image, and outputs soon ignore it",
     )
 
+    @property
+    def cycle_prior_weight(self) -> float:
+        """The weight of cycle consistency of styles from the prior."""
+        return self.cycle_weight if self.cycle_prior else 0.0
+
+    @property
+    def info_encoded_weight(self) -> float:
+        """The weight of MILO of encoded styles."""
+        return self.info_weight if self.info_encoded else 0.0
+
 
 class DirectionNetworks(keras.layers.Layer):
     """All networks of the direction into one domain but its discriminator: E_B, E_AB and G_AB for b."""
@@ -108,16 +118,28 @@ class MISO(StochasticStyle, Translator):
     """
 
     config_class = MISOConfig
-    watches = (
-        diversity_watch("--info_weight"),
-        Watch(
+    loss_weights = {
+        "adv_d": "gan_weight",
+        "adv_d_prior": "gan_weight",
+        "adv_g": "gan_weight",
+        "adv_g_prior": "gan_weight",
+        "cycle_x": "cycle_weight",
+        "cycle_x_prior": "cycle_prior_weight",
+        "info_encoded": "info_encoded_weight",
+        "info_prior": "info_weight",
+        "kl": "kl_weight",
+        "recon_x": "recon_x_weight",
+    }
+    collapse_checks = (
+        diversity_check("--info_weight"),
+        CollapseCheck(
             "posterior_std",
             lambda value, lowest, highest: value < 1.2 * _LEAST_STD,
             "the style encoder is surer than it can be: {name} is {value:.3f}, near the "
             f"{_LEAST_STD:.2f} that it is clamped to. Outputs may soon ignore the style; leave "
             "--info_gradient_to_style off, or try a larger --kl_weight.",
         ),
-        Watch(
+        CollapseCheck(
             "kl",
             lambda value, lowest, highest: value < 0.1 and highest > 1,
             "encoded styles say nothing of their images any more: {name} is {value:.3f}, at its best it was "
@@ -132,7 +154,7 @@ class MISO(StochasticStyle, Translator):
         self.discriminators = {domain: MultiScaleDiscriminator(**config.discriminator()) for domain in "ab"}
         self._build()
 
-    def noise(self, height, width):
+    def noise_shapes(self, height, width):
         """For each domain a style code from the prior, and epsilon, which encoded styles are drawn with."""
         del height, width
         return {f"{name}_{domain}": (self.style_dim,) for name in ("style", "epsilon") for domain in "ab"}
@@ -146,16 +168,6 @@ class MISO(StochasticStyle, Translator):
     def decode(self):
         """MISO has none."""
         raise AttributeError(_NO_CONTENT.format("decode"))
-
-    def weight_of_term(self, term):
-        """The weight of a loss term in `loss_d` or `loss_g`."""
-        config = self.config
-        switches = {"info_encoded": config.info_encoded, "cycle_x_prior": config.cycle_prior}
-        if not switches.get(term, True):
-            return 0
-        kind = term.split("_")[0]
-        name = {"adv": "gan", "recon": "recon_x"}.get(kind, kind)
-        return getattr(config, f"{name}_weight")
 
     def translate(self, images, direction, style=None, seed=0):
         """See Translator.translate."""
@@ -173,25 +185,25 @@ class MISO(StochasticStyle, Translator):
         }
         return {**batch, **samples, "posteriors": posteriors}
 
-    def generate(self, source, target, batch):
+    def make_fakes(self, source, target, batch):
         """The fakes of both phases, the encoded one's first: every network sees them in one batch."""
         images = tf.concat([batch[source]] * 2, axis=0)
         styles = tf.concat([batch[f"encoded_{target}"], batch[f"style_{target}"]], axis=0)
         return {"fakes": self._translate(images, styles, target)}
 
-    def discriminator_losses(self, source, target, batch, made):
+    def discriminator_losses(self, source, target, batch, fakes):
         """The target's discriminator sees the fakes of both phases."""
         del source
-        maps = self.discriminate(tf.concat([batch[target], made["fakes"]], axis=0), target)
+        maps = self.discriminate(tf.concat([batch[target], fakes["fakes"]], axis=0), target)
         real, *fakes = _split(maps, 3)
         return {
             f"adv_d{suffix}/{target}": discriminator_loss(self.config.gan_loss, real, fake)
             for suffix, fake in zip(_SUFFIXES, fakes)
         }
 
-    def generator_losses(self, source, target, batch, made):
+    def generator_losses(self, source, target, batch, fakes):
         """Both phases' terms, and the KL of the styles encoded from the target's images."""
-        config, images, fakes = self.config, batch[source], made["fakes"]
+        config, images, fakes = self.config, batch[source], fakes["fakes"]
         posterior, style = batch["posteriors"][target], batch[f"encoded_{target}"]
         losses = {f"kl/{target}": kl_divergence(*posterior)}
         if config.recon_x_weight:

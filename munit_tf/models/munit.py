@@ -12,7 +12,7 @@ from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.batching import in_one_batch
 from munit_tf.models.content import ContentTranslator
 from munit_tf.models.options import ResidualConfig
-from munit_tf.models.watches import diversity_watch
+from munit_tf.models.watches import diversity_check
 from munit_tf.networks import pretrained
 from munit_tf.networks.decoders import AdaINDecoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator
@@ -64,7 +64,17 @@ class MUNIT(ContentTranslator):
     """Content code shared by both domains, style code of the target domain, recombined."""
 
     config_class = MUNITConfig
-    watches = (diversity_watch("--recon_s_weight"),)
+    has_style_encoder = True
+    loss_weights = {
+        "adv_d": "gan_weight",
+        "adv_g": "gan_weight",
+        "recon_x": "recon_x_weight",
+        "recon_c": "recon_c_weight",
+        "recon_s": "recon_s_weight",
+        "cycle_x": "cycle_weight",
+        "perceptual": "perceptual_weight",
+    }
+    collapse_checks = (diversity_check("--recon_s_weight"),)
 
     def __init__(self, config):
         super().__init__(config)
@@ -80,15 +90,10 @@ class MUNIT(ContentTranslator):
             self._vgg_features = _load_vgg16(self.config.vgg_weights)
         super().compile(image_size, **options)
 
-    def noise(self, height, width):
+    def noise_shapes(self, height, width):
         """A style code for each image: `style_a` for those made in a, `style_b` for those made in b."""
         del height, width
         return {f"style_{domain}": (self.style_dim,) for domain in "ab"}
-
-    def weight_of_term(self, term):
-        """The weight of a loss term in `loss_d` or `loss_g`."""
-        name = {"adv_d": "gan", "adv_g": "gan", "cycle_x": "cycle"}.get(term, term)
-        return getattr(self.config, f"{name}_weight")
 
     def encode_content(self, images, domain):
         """The content code [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
@@ -104,20 +109,20 @@ class MUNIT(ContentTranslator):
         """The image [N,H,W,3] of a domain with this content code and this style code [N,style_dim]."""
         return self._full(self.generators[domain].decoder(content, style))
 
-    def generate(self, source, target, batch):
+    def make_fakes(self, source, target, batch):
         """The content c of the source's images, and the fakes G_target(c, style drawn from the prior)."""
         content = self.encode_content(batch[source], source)
         return {"content": content, "fake": self.decode(content, batch[f"style_{target}"], target)}
 
-    def discriminator_losses(self, source, target, batch, made):
+    def discriminator_losses(self, source, target, batch, fakes):
         """Equation 5's two terms for the target's discriminator."""
         del source
-        real, fake = self.discriminate_all([batch[target], made["fake"]], target)
+        real, fake = self.discriminate_all([batch[target], fakes["fake"]], target)
         return {f"adv_d/{target}": discriminator_loss(self.config.gan_loss, real, fake)}
 
-    def generator_losses(self, source, target, batch, made):
+    def generator_losses(self, source, target, batch, fakes):
         """Equations 2 to 5, and section 5.2's cycle consistency and perceptual loss."""
-        images, content, fake = batch[source], made["content"], made["fake"]
+        images, content, fake = batch[source], fakes["content"], fakes["fake"]
         style = self.encode_style(images, source)
         fake_content, fake_style = self.encode(fake, target)
         contents = [content, fake_content] if self.config.cycle_weight else [content]

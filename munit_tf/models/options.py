@@ -4,12 +4,13 @@ import dataclasses
 
 from munit_tf.config import InputError, MethodConfig, option
 from munit_tf.losses.adversarial import GAN_LOSSES
-from munit_tf.networks import convolutions, layers
+from munit_tf.networks import layers
+from munit_tf.networks.conv2d import PADDING_MODES
 from munit_tf.networks.discriminators import smallest_patch_size, smallest_size
 
 _DIS_NORMS = ("none", "instance", "layer", "spectral")
 _ACTIVATIONS = (*layers.ACTIVATIONS, "prelu")
-PADDINGS = tuple(convolutions.PADDINGS)
+PADDINGS = tuple(PADDING_MODES)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,8 @@ from munit_tf.losses.information import clamp_log_variance
 class StochasticStyle:
     """For a Translator with a VariationalStyleEncoder `generators[domain].style_encoder`."""
 
+    has_style_encoder = True
+
     def posterior(self, images, domain):
         """(mean, log variance), each [N,style_dim], of the style of images [N,H,W,3] of a domain."""
         self.check_images(images, domain)

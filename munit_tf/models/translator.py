@@ -13,12 +13,16 @@ class Translator(AdversarialModel):
     `ContentTranslator`.
 
     Attributes:
-        style_dim: length of a style code; 0: it has none.
-        watches: Watch tuples: when to warn in training.
+        style_dim: length of a style code; 0: the method has no style.
+        has_style_encoder: there is `encode_style(images, domain)`.
+        has_content_code: there are `encode_content`, `encode` and `decode`; see ContentTranslator.
+        collapse_checks: CollapseCheck tuples: when to warn in training.
     """
 
     style_dim = 0
-    watches = ()
+    has_style_encoder = False
+    has_content_code = False
+    collapse_checks = ()
 
     def translate(self, images, direction, style=None, seed=0):
         """Images of one domain as images of the other.
@@ -65,7 +69,7 @@ class Translator(AdversarialModel):
                 return {"images": self.translate(images, name, style=style)}
 
             shapes = {"images": image_shape}
-            if hasattr(self, "encode_style"):
+            if self.has_style_encoder:
                 found[f"guided_{name}"] = guided, {**shapes, "style_images": image_shape}
             if self.style_dim:
                 shapes["style"] = [None, self.style_dim]

@@ -48,6 +48,14 @@ class UNIT(ContentTranslator):
     """
 
     config_class = UNITConfig
+    loss_weights = {
+        "adv_d": "gan_weight",
+        "adv_g": "gan_weight",
+        "recon_x": "recon_x_weight",
+        "cycle_x": "cycle_weight",
+        "kl": "kl_weight",
+        "kl_cycle": "kl_cycle_weight",
+    }
 
     def __init__(self, config):
         super().__init__(config)
@@ -55,15 +63,10 @@ class UNIT(ContentTranslator):
         self.discriminators = {domain: MultiScaleDiscriminator(**config.discriminator()) for domain in "ab"}
         self._build()
 
-    def noise(self, height, width):
+    def noise_shapes(self, height, width):
         """What is added to each latent: of image a `noise_a`, of its translation into b `noise_cycle_a`."""
         shape = self.config.content_shape(height, width)
         return {f"{name}_{domain}": shape for name in ("noise", "noise_cycle") for domain in "ab"}
-
-    def weight_of_term(self, term):
-        """The weight of a loss term in `loss_d` or `loss_g`."""
-        name = {"adv_d": "gan", "adv_g": "gan", "cycle_x": "cycle"}.get(term, term)
-        return getattr(self.config, f"{name}_weight")
 
     def encode_content(self, images, domain):
         """The latent's mean h [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
@@ -75,28 +78,28 @@ class UNIT(ContentTranslator):
         self.style_or_prior(style, count=0, seed=0)
         return self._full(self.generators[domain].decoder(content))
 
-    def generate(self, source, target, batch):
+    def make_fakes(self, source, target, batch):
         """h of the source's images, their latents z ~ N(h, I), and the fakes G_target(z)."""
         mean = self.encode_content(batch[source], source)
         latent = mean + batch[f"noise_{source}"]
         return {"mean": mean, "latent": latent, "fake": self.decode(latent, None, target)}
 
-    def discriminator_losses(self, source, target, batch, made):
+    def discriminator_losses(self, source, target, batch, fakes):
         """Equation 5's adversarial terms for the target's discriminator."""
         del source
-        real, fake = self.discriminate_all([batch[target], made["fake"]], target)
+        real, fake = self.discriminate_all([batch[target], fakes["fake"]], target)
         return {f"adv_d/{target}": discriminator_loss(self.config.gan_loss, real, fake)}
 
-    def generator_losses(self, source, target, batch, made):
+    def generator_losses(self, source, target, batch, fakes):
         """The VAE's terms (equations 3 and 4), the adversarial one (5), and the cycle's (6 and 7)."""
-        images, fake = batch[source], made["fake"]
+        images, fake = batch[source], fakes["fake"]
         cycle_mean = self.encode_content(fake, target)
-        latents = [cycle_mean + batch[f"noise_cycle_{source}"], made["latent"]]
+        latents = [cycle_mean + batch[f"noise_cycle_{source}"], fakes["latent"]]
         cycle, reconstruction = in_one_batch(lambda z: self.decode(z, None, source), latents)
         return {
             f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target)),
             f"recon_x/{source}": mean_absolute_error(reconstruction, images),
-            f"kl/{source}": kl_divergence_of_unit_variance(made["mean"]),
+            f"kl/{source}": kl_divergence_of_unit_variance(fakes["mean"]),
             f"cycle_x/{source}": mean_absolute_error(cycle, images),
             f"kl_cycle/{source}": kl_divergence_of_unit_variance(cycle_mean),
         }

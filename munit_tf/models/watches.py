@@ -3,7 +3,7 @@
 from typing import Callable, NamedTuple
 
 
-class Watch(NamedTuple):
+class CollapseCheck(NamedTuple):
     """A warning, given each time that a measure or a loss goes wrong.
 
     Attributes:
@@ -17,9 +17,9 @@ class Watch(NamedTuple):
     message: str
 
 
-def diversity_watch(flag):
+def diversity_check(flag):
     """Warns where outputs begin to ignore the style; `flag` is the weight that may help against it."""
-    return Watch(
+    return CollapseCheck(
         "diversity",
         lambda value, lowest, highest: value < highest / 10,
         "outputs hardly differ by style any more: {name} is {value:.4f}, at its best it was {highest:.4f}. "

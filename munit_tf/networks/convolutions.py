@@ -1,16 +1,10 @@
-"""Convolutions of [N,H,W,C] feature maps."""
-
-import itertools
+"""The convolution layer, and how its kernels are initialized."""
 
 import keras
 import tensorflow as tf
 
-from munit_tf import compat, tracing
-from munit_tf.networks import winograd
-from munit_tf.networks.borders import pad
-
-PADDINGS = {"reflect": "REFLECT", "zero": "CONSTANT"}
-_FEW_CHANNELS = 4
+from munit_tf import compat
+from munit_tf.networks.conv2d import conv2d
 
 
 def he_normal():
@@ -32,6 +26,8 @@ class Conv(keras.layers.Layer):
         stride: in pixels.
         padding: width of the border added, in pixels.
         padding_mode: "reflect" or "zero".
+        upsample: double the resolution first, each pixel becoming 2x2; for a kernel of 3 or 5 that keeps the
+            size.
         initializer: function that makes the kernel's initialiser. Biases start at 0.
         spectral_norm: divide the kernel by its largest singular value (Miyato et al. 2018).
         adds_bias: False where an instance norm follows, which would take it away again. The bias is a weight
@@ -45,6 +41,7 @@ class Conv(keras.layers.Layer):
         stride=1,
         padding=0,
         padding_mode="reflect",
+        upsample=False,
         initializer=he_normal,
         spectral_norm=False,
         adds_bias=True,
@@ -54,7 +51,8 @@ class Conv(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.stride = stride
         self.padding = padding
-        self.padding_mode = PADDINGS[padding_mode]
+        self.padding_mode = padding_mode
+        self.upsample = upsample
         self.initializer = initializer()
         self.spectral_norm = spectral_norm
         self.adds_bias = adds_bias
@@ -78,17 +76,11 @@ class Conv(keras.layers.Layer):
 
     def call(self, x, training=False):
         """x [N,H,W,C_in] -> [N,H',W',C_out]; `training` lets spectral normalisation go on iterating."""
-        kernel = tf.cast(self.full_kernel(training), x.dtype)
-        return self.biased(convolve(x, kernel, self.stride, self.padding, self.padding_mode))
-
-    def biased(self, y):
-        """`y` [N,H,W,C_out] plus the bias, if it is to be added."""
-        return tf.nn.bias_add(y, tf.cast(self.bias, y.dtype)) if self.adds_bias else y
-
-    def full_kernel(self, training=False):
-        """The kernel [K,K,C_in,C_out] that convolves, as it is stored, not in half precision."""
         kernel = compat.full_precision(self.kernel)
-        return self._normalized(kernel, training) if self.spectral_norm else kernel
+        if self.spectral_norm:
+            kernel = self._normalized(kernel, training)
+        y = conv2d(x, kernel, self.stride, self.padding, self.padding_mode, self.upsample)
+        return tf.nn.bias_add(y, tf.cast(self.bias, y.dtype)) if self.adds_bias else y
 
     def _normalized(self, kernel, training):
         """The kernel over its largest singular value, by one step of the power iteration.
@@ -104,50 +96,3 @@ class Conv(keras.layers.Layer):
         if training:
             self.singular_vector.assign(left)
         return kernel / tf.tensordot(right, tf.linalg.matvec(matrix, left), 1)
-
-
-def convolve(x, kernel, stride, padding, border):
-    """A convolution without bias, in the way that is the fastest for its shape.
-
-    Args:
-        x: [N,H,W,C_in].
-        kernel: [K,K,C_in,C_out].
-        stride: in pixels.
-        padding: width of the border added on every side, in pixels.
-        border: its kind, as in tf.pad.
-
-    Returns:
-        [N,H',W',C_out].
-
-    Raises:
-        ValueError: there are fewer pixels than a reflected border needs.
-    """
-    if border == "REFLECT" and any(side is not None and side <= padding for side in x.shape[1:3]):
-        raise ValueError(
-            f"a map of {x.shape[1]}x{x.shape[2]} pixels is too small for a reflected border of {padding}"
-        )
-    size, _, channels_in, channels_out = kernel.shape
-    if stride == 1 and size == 2 * padding + 1 and tracing.is_for_cpu():
-        if size == 3 and border != "CONSTANT" and winograd.is_faster(x, kernel):
-            return winograd.convolve(x, kernel, border)
-        if size >= 7 and channels_out <= _FEW_CHANNELS < channels_in:
-            return _convolve_in_phases(x, kernel, padding, border)
-    return tf.nn.conv2d(pad(x, padding, border), kernel, stride, "VALID")
-
-
-def _convolve_in_phases(x, kernel, padding, border):
-    """A convolution of stride 1 and an odd kernel as one of stride 2 with a filter for each of 2x2 outputs.
-
-    For a few filters, which leave most of a processor's vector empty: a third more multiplications for a
-    kernel of 7, in less than half of the time.
-    """
-    size, _, channels_in, channels_out = kernel.shape
-    _, height, width, _ = tracing.sizes(x)
-    x = pad(x, padding, border, more=(height % 2, width % 2))
-    shifted = [
-        tf.pad(kernel, [[p, 1 - p], [q, 1 - q], [0, 0], [0, 0]])
-        for p, q in itertools.product((0, 1), repeat=2)
-    ]
-    phases = tf.reshape(tf.stack(shifted, axis=3), [size + 1, size + 1, channels_in, 4 * channels_out])
-    y = tf.nn.depth_to_space(tf.nn.conv2d(x, phases, 2, "VALID"), 2)
-    return y[:, :height, :width]

@@ -6,7 +6,6 @@ import tensorflow as tf
 from munit_tf import tracing
 from munit_tf.networks.convolutions import Conv, he_normal
 from munit_tf.networks.normalization import LayerNorm, adaptive_instance_norm, instance_norm, variation_of
-from munit_tf.networks.upsampling import UpsampledConv
 
 ACTIVATIONS = {
     "none": tf.identity,
@@ -51,12 +50,12 @@ class ConvBlock(keras.layers.Layer):
         self, filters, kernel_size, stride, padding, norm, activation, upsample=False, **conv_options
     ):
         super().__init__()
-        conv_class = UpsampledConv if upsample else Conv
-        self.conv = conv_class(
+        self.conv = Conv(
             filters,
             kernel_size,
             stride,
             padding,
+            upsample=upsample,
             spectral_norm=norm == "spectral",
             adds_bias=norm not in ("instance", "adaptive"),
             **conv_options,

@@ -31,7 +31,7 @@ class Subject:
         self.direction = direction
         self.source, self.target = DIRECTIONS[direction]
         self.inputs, self.targets = dataset.test[self.source], dataset.test[self.target]
-        self.encodes_style = hasattr(model, "encode_style")
+        self.encodes_style = model.has_style_encoder
         self._data_options = data_options
         self._translate, self._encode_style = _traced(model, data_options.image_size)
 
@@ -44,7 +44,7 @@ class Subject:
             return "the method has no style"
         if metric == "style" and not self.encodes_style:
             return "the method cannot encode a style"
-        if metric == "reconstruction" and not hasattr(model, "decode"):
+        if metric == "reconstruction" and not model.has_content_code:
             return "the method has no decoder that reconstructs its input"
         if metric == "cycle" and len(model.directions) < 2:
             return "the method has one direction only"

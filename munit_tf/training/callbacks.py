@@ -96,19 +96,19 @@ class Log(StepCallback):
         folder: the RunFolder.
         writer: a tf.summary writer.
         probes: Probes.
-        watches: the model's Watch tuples; one that goes wrong is a warning on standard error.
+        collapse_checks: the model's CollapseCheck tuples; one that goes wrong is a warning on standard error.
         batch_size: images of each domain in one step.
         earlier: rows of the log that were there before, as dicts.
     """
 
-    def __init__(self, first_step, every, folder, writer, probes, watches, batch_size, earlier):
+    def __init__(self, first_step, every, folder, writer, probes, collapse_checks, batch_size, earlier):
         super().__init__(first_step)
         self._every = every
         self._folder = folder
         self._writer = writer
         self._probes = probes
         self._batch_size = batch_size
-        self._watches = watches
+        self._collapse_checks = collapse_checks
         self._ranges = {}
         self._wrong = set()
         for row in earlier:
@@ -142,17 +142,17 @@ class Log(StepCallback):
         """Keeps each measure's range; returns a line for each watched one that has just gone wrong."""
         warnings = []
         for name, value in row.items():
-            for watch in self._watches:
-                if name.split("/")[0] != watch.measure:
+            for check in self._collapse_checks:
+                if name.split("/")[0] != check.measure:
                     continue
                 lowest, highest = self._ranges.get(name, (value, value))
                 self._ranges[name] = lowest, highest = min(value, lowest), max(value, highest)
-                if not watch.is_wrong(value, lowest, highest):
-                    self._wrong.discard((name, watch))
-                elif (name, watch) not in self._wrong:
-                    self._wrong.add((name, watch))
+                if not check.is_wrong(value, lowest, highest):
+                    self._wrong.discard((name, check))
+                elif (name, check) not in self._wrong:
+                    self._wrong.add((name, check))
                     numbers = dict(name=name, value=value, lowest=lowest, highest=highest)
-                    warnings.append(watch.message.format(**numbers))
+                    warnings.append(check.message.format(**numbers))
         return warnings
 
 

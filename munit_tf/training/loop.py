@@ -102,7 +102,7 @@ def _fit(model, dataset, probes, folder, options, workers, stop):
             image_size=options.data.image_size,
             batch_size=train_options.batch_size,
             seed=train_options.seed,
-            noise=model.noise(*options.data.image_size),
+            noise=model.noise_shapes(*options.data.image_size),
             start=first_step,
             stop=train_options.steps,
             paired=options.data.paired,
@@ -161,7 +161,7 @@ def _written(model, probes, folder, options):
         folder,
         writer,
         probes,
-        model.watches,
+        model.collapse_checks,
         train_options.batch_size,
         earlier,
     )

@@ -58,7 +58,7 @@ def measure(options):
         image_size=options.data.image_size,
         batch_size=options.train.batch_size,
         seed=options.train.seed,
-        noise=model.noise(*options.data.image_size),
+        noise=model.noise_shapes(*options.data.image_size),
         start=0,
         stop=STEPS + 1,
         paired=options.data.paired,

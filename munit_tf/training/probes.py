@@ -30,7 +30,7 @@ class Probes:
         self._translate = tf.function(model.translate, reduce_retracing=True)
         if model.style_dim:
             self._styles = model.prior_style(_NUM_STYLES, seed).numpy()
-        self._has_encoder = hasattr(model, "encode_style")
+        self._has_encoder = model.has_style_encoder
         if self._has_encoder:
             self._encode_style = tf.function(model.encode_style, reduce_retracing=True)
         self._measures = tf.function(model.measures, reduce_retracing=True)
@@ -76,7 +76,7 @@ class Probes:
         source, _ = DIRECTIONS[direction]
         inputs = self._images[source][:_NUM_ROWS]
         columns = {"input": inputs}
-        if hasattr(self._model, "decode"):
+        if self._model.has_content_code:
             columns["reconstruction"] = self._batched(lambda x: self._reconstruct(x, source), inputs)
         if self._model.style_dim:
             for i, style in enumerate(self._styles):

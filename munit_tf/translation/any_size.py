@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from munit_tf.models.content import ContentTranslator
 from munit_tf.models.translator import DIRECTIONS
 from munit_tf.padding import pad_to_fit
 
@@ -40,7 +39,7 @@ class AnySize:
 
     def __init__(self, model, direction):
         config, (source, target) = model.config, DIRECTIONS[direction]
-        separable = isinstance(model, ContentTranslator)
+        separable = model.has_content_code
 
         def fit(images):
             return pad_to_fit(images, config.size_multiple, config.smallest_input)

@@ -143,6 +143,6 @@ def _settings(options, model, resize, chosen):
 
 
 def _progress_bar(total, done):
-    # Redrawn rarely where no one watches: in a file every redraw is a line.
+    # Redrawn rarely where no one collapse_checks: in a file every redraw is a line.
     interval = 0.5 if sys.stderr.isatty() else 30
     return tqdm(total=total, initial=done, unit="image", mininterval=interval, dynamic_ncols=True)

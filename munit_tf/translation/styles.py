@@ -71,7 +71,7 @@ def choose(options, model, encode_style, resize):
                 )
         return Styles(codes=None, labels=["translation"], origin=[])
     if options.style_image is not None:
-        if not hasattr(model, "encode_style"):
+        if not model.has_style_encoder:
             raise InputError(
                 "--style_image: this method cannot encode a style; take random ones, or --style_from"
             )

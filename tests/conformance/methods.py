@@ -41,5 +41,7 @@ def tiny_batch(model, count, seed=0):
     rng = np.random.default_rng(seed)
     size = image_side(model)
     images = {domain: rng.uniform(-1, 1, (count, size, size, 3)) for domain in "ab"}
-    noise = {name: rng.standard_normal((count, *shape)) for name, shape in model.noise(size, size).items()}
+    noise = {
+        name: rng.standard_normal((count, *shape)) for name, shape in model.noise_shapes(size, size).items()
+    }
     return {name: value.astype("float32") for name, value in {**images, **noise}.items()}

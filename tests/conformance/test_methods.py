@@ -63,7 +63,7 @@ def test_one_step_moves_every_weight_that_is_trainable(one_step):
 
 def test_the_weighted_sum_of_the_terms_is_the_loss(one_step):
     terms = {name: value for name, value in one_step.logs.items() if name not in ("loss_d", "loss_g")}
-    weight_of = one_step.model.weight_of_term
+    weight_of = one_step.model.loss_weight
     weighted = {name: weight_of(name.split("/")[0]) * value for name, value in terms.items()}
     loss_d = sum(value for name, value in weighted.items() if name.startswith("adv_d"))
     assert one_step.logs["loss_d"] == pytest.approx(loss_d, rel=1e-6)

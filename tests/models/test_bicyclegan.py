@@ -37,7 +37,7 @@ def test_pairs_are_asked_for():
 def test_weights_of_terms_are_the_papers():
     model = munit_tf.create("bicyclegan", gen_dim=1, dis_dim=1, num_downsample=3, num_scales=1)
     terms = ("adv_d", "adv_d_prior", "adv_g", "adv_g_prior", "recon_x", "recon_s", "kl")
-    assert [model.weight_of_term(term) for term in terms] == [1, 1, 1, 1, 10, 0.5, 0.01]
+    assert [model.loss_weight(term) for term in terms] == [1, 1, 1, 1, 10, 0.5, 0.01]
 
 
 def test_losses_compare_what_they_should(model):
@@ -46,7 +46,7 @@ def test_losses_compare_what_they_should(model):
     style = mean + np.exp(log_variance / 2) * batch["epsilon_b"]
     encoded = model.translate(batch["a"], "a2b", style=style).numpy()
     prior = model.translate(batch["a"], "a2b", style=batch["style_b"]).numpy()
-    losses = model.generator_losses("a", "b", batch, model.generate("a", "b", batch))
+    losses = model.generator_losses("a", "b", batch, model.make_fakes("a", "b", batch))
     expected = {
         "recon_x/b": np.abs(encoded - batch["b"]).mean(),
         "recon_s/b": np.abs(model.encode_style(prior, "b").numpy() - batch["style_b"]).mean(),

@@ -14,7 +14,7 @@ def plain():
 
 
 def test_without_noise_there_is_one_output(plain):
-    assert plain.style_dim == 0 and plain.noise(32, 32) == {}
+    assert plain.style_dim == 0 and plain.noise_shapes(32, 32) == {}
     images = tiny_batch(plain, 2)["a"]
     first, other = (plain.translate(images, "a2b", seed=seed).numpy() for seed in (0, 1))
     np.testing.assert_array_equal(first, other)
@@ -25,7 +25,7 @@ def test_without_noise_there_is_one_output(plain):
 
 def test_losses_are_of_the_way_back_and_of_what_is_there_already(plain):
     batch = tiny_batch(plain, 2)
-    made = plain.generate("a", "b", batch)
+    made = plain.make_fakes("a", "b", batch)
     losses = plain.generator_losses("a", "b", batch, made)
     back = plain.translate(made["fake"], "b2a").numpy()
     same = plain.translate(batch["b"], "a2b").numpy()
@@ -37,12 +37,12 @@ def test_losses_are_of_the_way_back_and_of_what_is_there_already(plain):
 def test_weights_of_terms_are_the_papers():
     model = munit_tf.create("cyclegan", gen_dim=1, dis_dim=1, num_res_blocks=1)
     terms = ("adv_d", "adv_g", "cycle_x", "identity")
-    assert [model.weight_of_term(term) for term in terms] == [0.5, 1, 10, 5]
+    assert [model.loss_weight(term) for term in terms] == [0.5, 1, 10, 5]
 
 
 def test_noise_is_the_style_and_can_be_heard_but_not_encoded():
     model = tiny("cyclegan", noise_dim=2)
-    assert model.style_dim == 2 and not hasattr(model, "encode_style")
+    assert model.style_dim == 2 and not model.has_style_encoder
     assert set(model.signatures()["translate_a2b"][1]) == {"images", "style"}
     images = tiny_batch(model, 1)["a"]
     outputs = [model.translate(images, "a2b", style=np.full((1, 2), s, "float32")).numpy() for s in (-1, 1)]
@@ -65,10 +65,10 @@ def test_discriminators_see_the_pool_and_generators_the_fakes():
     seen = []
     for fake, decides in zip(fakes, (-1, 1, -1)):
         batch = {"pool_b": np.array([[decides, 0]], "float32")}
-        seen.append(float(model.recall("b", batch, {"fake": fake})["fake"][0, 0, 0, 0]))
+        seen.append(float(model.replay("b", batch, {"fake": fake})["fake"][0, 0, 0, 0]))
     np.testing.assert_allclose(seen, [0.1, 0.1, 0.3])
-    np.testing.assert_allclose(model.memory["b"].images[0, 0, 0, 0], 0.2)
-    assert int(model.memory["a"].count) == 0
+    np.testing.assert_allclose(model.image_pools["b"].images[0, 0, 0, 0], 0.2)
+    assert int(model.image_pools["a"].count) == 0
 
 
 def test_four_steps_are_two_and_two_more_with_the_pool_saved():

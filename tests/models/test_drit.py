@@ -44,13 +44,13 @@ def test_weights_of_terms_are_the_authors():
         "adv_d", "adv_d_prior", "adv_d_content", "adv_g", "adv_g_prior", "adv_g_content", "recon_x",
         "cycle_x", "recon_s", "kl", "kl_content", "mode_seeking",
     )  # fmt: skip
-    assert [model.weight_of_term(t) for t in terms] == [1, 1, 1, 1, 1, 1, 10, 10, 10, 0.01, 0.01, 0]
+    assert [model.loss_weight(t) for t in terms] == [1, 1, 1, 1, 1, 1, 10, 10, 10, 0.01, 0.01, 0]
 
 
 def test_losses_compare_what_they_should(model, silent):
     """By the public functions, without noise: styles and contents are what `encode` gives."""
     batch = model.prepare({name: np.asarray(x) for name, x in silent.items()})
-    losses = model.generator_losses("a", "b", batch, model.generate("a", "b", batch))
+    losses = model.generator_losses("a", "b", batch, model.make_fakes("a", "b", batch))
     (content_a, style_a), (content_b, style_b) = (model.encode(silent[d], d) for d in "ab")
     fake_b, fake_a = model.decode(content_a, style_b, "b"), model.decode(content_b, style_a, "a")
     back = model.decode(model.encode(fake_b, "b")[0], model.encode(fake_a, "a")[1], "a")
@@ -73,7 +73,7 @@ def test_losses_compare_what_they_should(model, silent):
 def test_the_content_discriminator_learns_labels_0_and_1(model, silent):
     batch = model.prepare({name: np.asarray(x) for name, x in silent.items()})
     for source, target, sign in (("a", "b", 1), ("b", "a", -1)):
-        made = model.generate(source, target, batch)
+        made = model.make_fakes(source, target, batch)
         losses = model.discriminator_losses(source, target, batch, made)
         logits = model.discriminate(made["content"], "content")[0].numpy()
         expected = np.log1p(np.exp(sign * logits)).mean()
@@ -83,5 +83,5 @@ def test_the_content_discriminator_learns_labels_0_and_1(model, silent):
 def test_mode_seeking_is_off_by_default():
     assert "mode_seeking/a" in tiny("drit").train_step(tiny_batch(tiny("drit"), 1))
     model = tiny("drit", mode_seeking_weight=0)
-    assert not any(name.startswith("style_other") for name in model.noise(16, 16))
+    assert not any(name.startswith("style_other") for name in model.noise_shapes(16, 16))
     assert "mode_seeking/a" not in model.train_step(tiny_batch(model, 1))

@@ -10,7 +10,7 @@ import pytest
 from reference import Golden
 
 import munit_tf
-from munit_tf.networks import winograd
+from munit_tf.networks.conv2d import winograd
 
 # The authors' names, where they are not `gen_` and ours.
 LOSSES = {

@@ -23,7 +23,7 @@ def generator_losses(model, batch, target="b"):
     """{name: scalar} of the direction into `target`."""
     source = "ab".replace(target, "")
     batch = model.prepare(batch)
-    return model.generator_losses(source, target, batch, model.generate(source, target, batch))
+    return model.generator_losses(source, target, batch, model.make_fakes(source, target, batch))
 
 
 def names(*terms):
@@ -42,7 +42,7 @@ def test_weights_of_terms():
         kl_weight=5, recon_x_weight=6,
     )  # fmt: skip
     terms = (*TERMS, "recon_x")
-    assert [model.weight_of_term(term) for term in terms] == [2, 2, 2, 2, 3, 3, 4, 4, 5, 6]
+    assert [model.loss_weight(term) for term in terms] == [2, 2, 2, 2, 3, 3, 4, 4, 5, 6]
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ def test_the_style_is_of_the_outputs_domain():
     """What E_A says of a matters to images made in a, and not to those made in b."""
     model = tiny("miso")
     batch = tiny_batch(model, 2)
-    before = {d: model.generate("ab".replace(d, ""), d, model.prepare(batch))["fakes"][:2] for d in "ab"}
+    before = {d: model.make_fakes("ab".replace(d, ""), d, model.prepare(batch))["fakes"][:2] for d in "ab"}
     model.generators["a"].style_encoder.head.bias.assign_add([1.0, -1.0, 1.0])
-    after = {d: model.generate("ab".replace(d, ""), d, model.prepare(batch))["fakes"][:2] for d in "ab"}
+    after = {d: model.make_fakes("ab".replace(d, ""), d, model.prepare(batch))["fakes"][:2] for d in "ab"}
     np.testing.assert_array_equal(after["b"].numpy(), before["b"].numpy())
     assert np.abs(after["a"] - before["a"]).mean() > 1e-3
 
@@ -163,7 +163,7 @@ def test_gradient_of_milos_target(reaches):
     with tf.GradientTape() as tape:
         prepared = model.prepare(batch)
         tape.watch(prepared["encoded_b"])
-        made = tf.nest.map_structure(tf.stop_gradient, model.generate("a", "b", prepared))
+        made = tf.nest.map_structure(tf.stop_gradient, model.make_fakes("a", "b", prepared))
         milo = model.generator_losses("a", "b", prepared, made)["info_encoded/b"]
     gradient = tape.gradient(milo, prepared["encoded_b"])
     assert (gradient is not None) == reaches
@@ -175,7 +175,7 @@ def test_the_generators_input_keeps_its_gradient_to_the_style_encoder(model):
     batch = tiny_batch(model, 2)
     with tf.GradientTape() as tape:
         prepared = model.prepare(batch)
-        fake = model.generate("a", "b", prepared)["fakes"][:2]
+        fake = model.make_fakes("a", "b", prepared)["fakes"][:2]
         loss = tf.reduce_sum(fake[..., 0])
     kernel = tape.gradient(loss, model.named_weights()["generators/b/style_encoder/head/kernel"])
     assert np.abs(kernel).max() > 0
@@ -228,9 +228,9 @@ def test_measures_are_the_posteriors_width():
 def test_both_collapses_of_the_posterior_are_warned_of(name, values, warns):
     now, lowest, highest = values[-1], min(values), max(values)
     found = [
-        watch.message.format(name=name, value=now, lowest=lowest, highest=highest)
-        for watch in munit_tf.METHODS["miso"].watches
-        if watch.measure == name.split("/")[0] and watch.is_wrong(now, lowest, highest)
+        check.message.format(name=name, value=now, lowest=lowest, highest=highest)
+        for check in munit_tf.METHODS["miso"].collapse_checks
+        if check.measure == name.split("/")[0] and check.is_wrong(now, lowest, highest)
     ]
     assert len(found) == warns
     assert all(f"{name} is {now:.3f}" in message for message in found)

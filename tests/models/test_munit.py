@@ -87,7 +87,7 @@ def test_weights_of_terms():
         recon_s_weight=5, cycle_weight=6,
     )  # fmt: skip
     terms = ("adv_d", "adv_g", "recon_x", "recon_c", "recon_s", "cycle_x", "perceptual")
-    assert [model.weight_of_term(term) for term in terms] == [2, 2, 3, 4, 5, 6, 0]
+    assert [model.loss_weight(term) for term in terms] == [2, 2, 3, 4, 5, 6, 0]
 
 
 @pytest.mark.parametrize(

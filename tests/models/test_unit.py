@@ -24,19 +24,19 @@ def test_a_style_is_refused(model):
     images = tiny_batch(model, 1)["a"]
     with pytest.raises(ValueError, match="UNIT has no style"):
         model.translate(images, "a2b", style=np.zeros((1, 8), "float32"))
-    assert model.style_dim == 0 and not hasattr(model, "encode_style")
+    assert model.style_dim == 0 and not model.has_style_encoder
     assert set(model.signatures()) == {"translate_a2b", "translate_b2a", "encode_a", "encode_b"}
     function, shapes = model.signatures()["encode_b"]
     assert set(shapes) == {"images"} and set(function(images=images)) == {"content"}
 
 
 def test_noise_is_of_the_latents_size_and_changes_what_is_decoded(model):
-    assert model.noise(32, 48) == {
+    assert model.noise_shapes(32, 48) == {
         f"{name}_{domain}": (8, 12, 16) for name in ("noise", "noise_cycle") for domain in "ab"
     }
     batch = {name: np.asarray(value) for name, value in tiny_batch(model, 1).items()}
     silent = {name: np.zeros_like(value) if "noise" in name else value for name, value in batch.items()}
-    made, quiet = (model.generate("a", "b", x) for x in (batch, silent))
+    made, quiet = (model.make_fakes("a", "b", x) for x in (batch, silent))
     np.testing.assert_array_equal(made["mean"].numpy(), quiet["latent"].numpy())
     np.testing.assert_allclose(made["latent"] - made["mean"], batch["noise_a"], atol=1e-6)
     np.testing.assert_array_equal(quiet["fake"].numpy(), model.translate(batch["a"], "a2b").numpy())

@@ -7,7 +7,6 @@ import tensorflow as tf
 from munit_tf import compat
 from munit_tf.networks.convolutions import Conv, dcgan_normal, he_normal
 from munit_tf.networks.layers import ConvBlock, PReLU, downsample
-from munit_tf.networks.upsampling import UpsampledConv
 
 
 @pytest.mark.parametrize(
@@ -32,7 +31,7 @@ def test_conv_pads_on_every_side(mode, expected):
 def test_upsampled_conv_is_a_conv_of_repeated_pixels(mode, kernel_size, size, policy):
     policy("float64")
     options = 3, kernel_size, 1, kernel_size // 2
-    plain, fast = Conv(*options, padding_mode=mode), UpsampledConv(*options, padding_mode=mode)
+    plain, fast = (Conv(*options, padding_mode=mode, upsample=upsample) for upsample in (False, True))
     random = np.random.default_rng(0)
     x = tf.constant(random.standard_normal((2, *size, 4)))
     weights = tf.constant(random.standard_normal((2, 2 * size[0], 2 * size[1], 3)))
@@ -68,9 +67,9 @@ def test_a_bias_before_an_instance_norm_is_neither_added_nor_learnt(norm, counts
     assert np.array_equal(block(x, *modulation), before) != counts
 
 
-def test_upsampled_conv_is_made_for_two_kernels_only():
-    with pytest.raises(ValueError, match="a kernel of 7, stride 1, padding 3"):
-        UpsampledConv(1, 7, 1, 3)
+def test_upsampling_is_available_for_two_kernels_only():
+    with pytest.raises(ValueError, match="kernel of 7 with stride 1 and padding 3"):
+        Conv(1, 7, 1, 3, upsample=True)(tf.zeros([1, 8, 8, 1]))
 
 
 def test_downsample_begins_outside_and_does_not_count_padding():

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from munit_tf import tracing
-from munit_tf.networks import convolutions, winograd
+from munit_tf.networks.conv2d import conv2d, winograd
 
 
 def random(*shape, seed=0, dtype="float64"):
@@ -54,12 +54,12 @@ def test_float32_rounds_hardly_more_than_the_direct_sum():
 def test_where_it_is_taken():
     x, kernel = random(1, 16, 16, 64, dtype="float32"), random(3, 3, 64, 64, dtype="float32")
 
-    def operations(x, kernel, border="REFLECT"):
-        traced = tf.function(lambda: convolutions.convolve(x, kernel, 1, 1, border)).get_concrete_function()
+    def operations(x, kernel, padding_mode="reflect"):
+        traced = tf.function(lambda: conv2d(x, kernel, 1, 1, padding_mode)).get_concrete_function()
         return {operation.type for operation in traced.graph.get_operations()}
 
     assert "Conv2D" not in operations(x, kernel)
-    assert "Conv2D" in operations(x, kernel, border="CONSTANT")
+    assert "Conv2D" in operations(x, kernel, padding_mode="zero")
     assert "Conv2D" in operations(x, kernel[..., :32])
     assert "Conv2D" in operations(x[:, :8], kernel)
     assert "Conv2D" in operations(tf.cast(x, tf.bfloat16), tf.cast(kernel, tf.bfloat16))
@@ -73,7 +73,7 @@ def test_few_filters_in_phases(size, known):
     x, kernel, dy = random(2, *size, 8), random(7, 7, 8, 3, seed=1), random(2, *size, 3, seed=2)
 
     def convolve(x, kernel):
-        return convolutions.convolve(x, kernel, 1, 3, "REFLECT")
+        return conv2d(x, kernel, 1, 3, "reflect")
 
     with tracing.portable():
         expected = with_gradients(convolve, x, kernel, dy)
@@ -90,4 +90,4 @@ def test_too_few_pixels_to_reflect_are_refused(kernel_size, channels):
     padding = kernel_size // 2
     x, kernel = random(1, 8, padding, 64), random(kernel_size, kernel_size, 64, channels)
     with pytest.raises(ValueError, match=f"8x{padding} pixels is too small for a reflected border"):
-        convolutions.convolve(x, kernel, 1, padding, "REFLECT")
+        conv2d(x, kernel, 1, padding, "reflect")

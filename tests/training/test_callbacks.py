@@ -26,8 +26,8 @@ class FixedProbes:
 def logged(tmp_path, values, earlier=()):
     """A Log that has seen these diversities, one a step."""
     writer = tf.summary.create_file_writer(str(tmp_path / "tensorboard"))
-    probes, watches = FixedProbes(values), munit_tf.METHODS["munit"].watches
-    log = callbacks.Log(0, 1, runs.RunFolder(tmp_path), writer, probes, watches, 1, list(earlier))
+    probes, collapse_checks = FixedProbes(values), munit_tf.METHODS["munit"].collapse_checks
+    log = callbacks.Log(0, 1, runs.RunFolder(tmp_path), writer, probes, collapse_checks, 1, list(earlier))
     for step in range(1, len(values) + 1):
         log.after_step(step, {"loss_g": 1.0})
 

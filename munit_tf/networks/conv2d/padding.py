@@ -27,14 +27,14 @@ def pad(x, padding, border, more=(0, 0)):
 def _pixels(count, height, width, padded_height, padded_width, padding, border):
     """Which pixel of all of them stands where in the padded maps, flat."""
     rows, columns = (
-        inside(tf.range(-padding, padded - padding), length, border)
+        reflect_indices(tf.range(-padding, padded - padding), length, border)
         for padded, length in ((padded_height, height), (padded_width, width))
     )
     first = tf.range(count) * (height * width)
     return tf.reshape(first[:, tf.newaxis, tf.newaxis] + rows[:, tf.newaxis] * width + columns, [-1])
 
 
-def inside(places, length, border):
+def reflect_indices(places, length, border):
     """Which pixels of a line stand at `places`, some of them beyond its ends.
 
     Args:

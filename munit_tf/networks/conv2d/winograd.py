@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from munit_tf import tracing
-from munit_tf.networks.borders import inside
+from munit_tf.networks.conv2d.padding import reflect_indices
 
 _TILE = 4
 _WINDOW = _TILE + 2
@@ -87,7 +87,7 @@ def _line(length, border):
     """[6, tiles]: the same on one axis. Beyond the border it does not matter which."""
     first = tf.range(0, length, _TILE) - 1
     places = np.arange(_WINDOW)[:, np.newaxis] + first
-    return inside(places, length, border)
+    return reflect_indices(places, length, border)
 
 
 def _transforms():

@@ -4,41 +4,36 @@ import numpy as np
 import tensorflow as tf
 
 from munit_tf import tracing
-from munit_tf.networks.borders import inside
-from munit_tf.networks.convolutions import Conv, convolve
+from munit_tf.networks.conv2d.padding import reflect_indices
+
+# (kernel size, stride, padding) that `upsampled_conv2d` takes.
+UPSAMPLED_KERNELS = ((3, 1, 1), (5, 1, 2))
 
 
-class UpsampledConv(Conv):
-    """Nearest-neighbour x2, then a convolution that keeps the size: [N,H,W,C_in] -> [N,2H,2W,C_out].
+def upsampled_conv2d(x, kernel, border, conv2d):
+    """Nearest-neighbor upsampling x2, then a convolution that keeps the size.
 
-    The same numbers, up to rounding, without the larger feature map and for a kernel of 5 with 9
-    multiplications for 25: many of the pixels that an output sees are copies of one, so that it is a 3x3
-    convolution of `x`, with another kernel for each of the four outputs that lie over one pixel. These
-    kernels' elements are sums of the layer's.
+    The result is the same up to rounding, without the larger feature map, and for a kernel of 5 with 9
+    multiplications instead of 25. Many of the pixels that an output sees are copies of one pixel, so the
+    result is a 3x3 convolution of `x`, with another kernel for each of the four outputs that lie over one
+    pixel. The elements of these kernels are sums of elements of `kernel`.
 
     Args:
-        filters, kernel_size, stride, padding: as for `Conv`; (3, 1, 1) or (5, 1, 2) but for `filters`.
-        **options: the rest of `Conv`'s.
+        x: [N,H,W,C_in], H and W at least 2 for a kernel of 5.
+        kernel: [3,3,C_in,C_out] or [5,5,C_in,C_out], of x's type or wider.
+        border: "REFLECT" or "CONSTANT", as in tf.pad.
+        conv2d: (x, kernel, stride, padding, border) -> a convolution at the lower resolution.
+
+    Returns:
+        [N,2H,2W,C_out], of x's type.
     """
-
-    def __init__(self, filters, kernel_size, stride, padding, **options):
-        if (kernel_size, stride, padding) not in ((3, 1, 1), (5, 1, 2)):
-            raise ValueError(
-                f"a kernel of {kernel_size}, stride {stride}, padding {padding}: not made for it"
-            )
-        super().__init__(filters, kernel_size, stride, padding, **options)
-
-    def call(self, x, training=False):
-        """x [N,H,W,C_in], H and W at least 2 for a kernel of 5 -> [N,2H,2W,C_out]."""
-        reflect = self.padding_mode == "REFLECT"
-        kernel, *outer_lines = _sub_pixel_kernels(self.full_kernel(training), x.dtype)
-        # A border of zeros is one at either resolution. A reflected one begins with a copy of the
-        # outermost pixel, and all but the outermost outputs see no further.
-        y = convolve(x, kernel, 1, 1, "SYMMETRIC" if reflect else "CONSTANT")
-        y = tf.nn.depth_to_space(y, 2)
-        if reflect and outer_lines:
-            y = _add_beyond_the_copy(y, x, *outer_lines)
-        return self.biased(y)
+    reflect = border == "REFLECT"
+    kernel, *outer_lines = _sub_pixel_kernels(kernel, x.dtype)
+    # A border of zeros is one at either resolution. A reflected one begins with a copy of the outermost
+    # pixel, and all outputs but the outermost see no further.
+    y = conv2d(x, kernel, 1, 1, "SYMMETRIC" if reflect else "CONSTANT")
+    y = tf.nn.depth_to_space(y, 2)
+    return _add_beyond_the_copy(y, x, *outer_lines) if reflect and outer_lines else y
 
 
 def _taps(size):
@@ -102,7 +97,7 @@ def _border(count, height, width):
     rows = tf.reshape(tf.range(count * height * width), [count, height, width])
     columns = tf.transpose(rows, [0, 2, 1])
     # The corners are the rows', which are reflected; the columns go on with copies of the outermost row.
-    reflected = inside(_windows(width), 2 * width, "REFLECT")
+    reflected = reflect_indices(_windows(width), 2 * width, "REFLECT")
     copied = tf.clip_by_value(_windows(height), 0, 2 * height - 1)
     seen = [
         tf.reshape(tf.gather(_lines(lines, [1, -2, 0, -1]), windows // 2, axis=2), [2, -1])

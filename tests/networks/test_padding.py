@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from munit_tf import tracing
-from munit_tf.networks.borders import pad
+from munit_tf.networks.conv2d.padding import pad
 
 
 @pytest.mark.parametrize(
