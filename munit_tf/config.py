@@ -202,6 +202,18 @@ class Options:
     train: TrainConfig
     model: Any
 
+    def validate(self) -> None:
+        """Checks what training depends on beyond each option's own range.
+
+        Raises:
+            InputError: options do not fit one another.
+        """
+        check_sizes(self.data.resize, self.data.image_size)
+        self.model.check_run(self.data, self.train)
+        self.model.check_size(*self.data.image_size)
+        if self.train.strategy == "multiworker" and self.train.on_nan == "rollback":
+            raise InputError("--on_nan=rollback is not available with --strategy=multiworker")
+
     def to_flagfile(self):
         """The text of a flagfile that repeats the run."""
         lines = ["# All options of this run. To repeat it: --flagfile=THIS_FILE --output=ANOTHER_FOLDER"]
@@ -230,6 +242,29 @@ class Options:
                 if differs and not field.metadata["may_change"]:
                     names.append(field.name)
         return names
+
+
+def check_sizes(resize: int, image_size: tuple[int, int]) -> None:
+    """Refuses sizes that fit no image.
+
+    The shorter side becomes `resize` and the longer one may be anything above. So only a crop whose two sides
+    both exceed `resize` fits no image; other misfits depend on the image and are found there.
+
+    Args:
+        resize: the shorter side after resizing, in pixels.
+        image_size: (height, width) of the crop, in pixels.
+
+    Raises:
+        InputError: no image can be cropped to the size.
+    """
+    height, width = image_size
+    if min(resize, height, width) < 1:
+        raise InputError(f"--resize={resize} --image_size={height}x{width}: sizes must be 1 pixel or more")
+    if min(height, width) > resize:
+        raise InputError(
+            f"--image_size={height}x{width} does not fit in images whose shorter side is "
+            f"--resize={resize}: set --resize to {min(height, width)} or more"
+        )
 
 
 def title(config_class):

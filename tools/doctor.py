@@ -43,12 +43,9 @@ def main(argv):
 
 
 def _look(config, options):
-    from munit_tf.data import pipeline
     from munit_tf.data.inspection import report, whole
 
-    pipeline.check_sizes(options.data.resize, options.data.image_size)
-    options.model.check_size(*options.data.image_size)
-    options.model.check_run(options.data, options.train)
+    options.validate()
     cost = _measure(options) if config.measure_step else None  # First, for the memory is the process' peak.
     inspection = whole.inspect(options.data, decode=not config.headers_only)
     unreadable = options.data.unreadable

@@ -13,7 +13,7 @@ from typing import Optional
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from munit_tf import command_line, help_pages
-from munit_tf.config import Config, InputError, option, to_text
+from munit_tf.config import Config, InputError, check_sizes, option, to_text
 
 USAGE = """\
 Turns a checkpoint of the authors' PyTorch implementation of MUNIT into a run folder.
@@ -150,7 +150,6 @@ def _import(files, states, step, options):
     import tensorflow as tf
 
     from munit_tf import runs
-    from munit_tf.data import pipeline
     from munit_tf.models import official
     from munit_tf.paths import is_remote
 
@@ -159,7 +158,7 @@ def _import(files, states, step, options):
         raise InputError(f"--output={output}: files must be on this machine")
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise InputError(f"{output} is in use already: choose another --output")
-    pipeline.check_sizes(options.data.resize, options.data.image_size)
+    check_sizes(options.data.resize, options.data.image_size)
     options.model.check_size(*options.data.image_size)
 
     tf.config.set_visible_devices([], "GPU")

@@ -17,34 +17,11 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from munit_tf.config import InputError
+from munit_tf.config import InputError, check_sizes
 from munit_tf.data.decoding import MAX_PIXELS, UnreadableImage
 
 # After a rollback training goes on this many steps further along in the endless sequence.
 _DETOUR = 2**32
-
-
-def check_sizes(resize, image_size):
-    """Refuses sizes that fit no image at all.
-
-    The shorter side becomes `resize` and the longer one may be anything above, so only a crop whose
-    both sides exceed `resize` is hopeless; other misfits depend on the image and are found there.
-
-    Args:
-        resize: the shorter side after resizing, in pixels.
-        image_size: (height, width) of the crop, in pixels.
-
-    Raises:
-        InputError: if no image can be cropped so.
-    """
-    height, width = image_size
-    if min(resize, height, width) < 1:
-        raise InputError(f"--resize={resize} --image_size={height}x{width}: sizes must be 1 pixel or more")
-    if min(height, width) > resize:
-        raise InputError(
-            f"--image_size={height}x{width} does not fit in images whose shorter side is "
-            f"--resize={resize}: set --resize to {min(height, width)} or more"
-        )
 
 
 def training_batches(

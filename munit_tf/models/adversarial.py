@@ -7,8 +7,6 @@ import keras
 import tensorflow as tf
 
 from munit_tf import compat, tracing
-from munit_tf.models.batching import in_one_batch
-from munit_tf.models.naming import named_variables
 from munit_tf.models.optimizers import Adam
 
 Direction = collections.namedtuple("Direction", ["source", "target"])
@@ -111,7 +109,7 @@ class AdversarialModel(keras.Model):
         """
         if self.config.dis_norm == "spectral":
             return [self.discriminate(x, name) for x in batches]
-        return in_one_batch(lambda x: self.discriminate(x, name), batches)
+        return map_batched(lambda x: self.discriminate(x, name), batches)
 
     def compile(self, image_size=None, recompute=False, **options):
         """Makes both optimizers, and what else training needs.
@@ -287,3 +285,42 @@ def _term(name):
 
 def _trainable(networks):
     return {name: variable for name, variable in named_variables(networks).items() if variable.trainable}
+
+
+def named_variables(node, prefix=""):
+    """{name: tf.Variable} of all variables of a layer, or of a dict or list of layers.
+
+    A name is the path of attributes, keys and indices that leads to the variable, such as
+    `a/content_encoder/convs/0/conv/kernel`. Attributes that begin with an underscore are left out.
+    """
+    if isinstance(node, dict):
+        children = node.items()
+    elif isinstance(node, (list, tuple)):
+        children = enumerate(node)
+    elif isinstance(node, keras.layers.Layer):
+        children = [(name, value) for name, value in vars(node).items() if not name.startswith("_")]
+    elif compat.is_variable(node):
+        return {prefix: compat.tf_variable(node)}
+    else:
+        return {}
+    named = {}
+    for name, child in children:
+        named.update(named_variables(child, f"{prefix}/{name}" if prefix else str(name)))
+    return named
+
+
+def map_batched(function, *arguments):
+    """What a function makes of several batches, which it sees as one, one after the other.
+
+    Args:
+        function: of one tensor for each of `arguments`; its result is a tensor or a list of tensors, in
+            which each batch's part is where it is in the argument.
+        *arguments: sequences of k tensors [N_1, ...], [N_2, ...], ...
+
+    Returns:
+        A list of k results.
+    """
+    counts = [tracing.sizes(x)[0] for x in arguments[0]]
+    result = function(*(tf.concat(list(batches), axis=0) for batches in arguments))
+    parts = [tf.split(x, counts) for x in tf.nest.flatten(result)]
+    return [tf.nest.pack_sequence_as(result, list(each)) for each in zip(*parts)]

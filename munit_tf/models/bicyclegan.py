@@ -13,11 +13,9 @@ from munit_tf.config import InputError, option
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.information import kl_divergence, reparametrize
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.batching import in_one_batch
+from munit_tf.models.adversarial import map_batched
 from munit_tf.models.options import PADDINGS, PatchConfig
-from munit_tf.models.stochastic_style import StochasticStyle
-from munit_tf.models.translator import Translator
-from munit_tf.models.watches import diversity_check
+from munit_tf.models.translator import StochasticStyle, Translator, diversity_check
 from munit_tf.networks.discriminators import PatchDiscriminator
 from munit_tf.networks.encoders import VariationalStyleEncoder
 from munit_tf.networks.generators import UNet
@@ -115,7 +113,7 @@ class BicycleGAN(StochasticStyle, Translator):
         """The style's distribution, and the fakes of both phases."""
         posterior = self.posterior(batch[target], target)
         style = reparametrize(*posterior, batch["epsilon_b"])
-        encoded, prior = in_one_batch(self._generate, [batch[source]] * 2, [style, batch["style_b"]])
+        encoded, prior = map_batched(self._generate, [batch[source]] * 2, [style, batch["style_b"]])
         return {"posterior": posterior, "encoded": encoded, "prior": prior}
 
     def discriminator_losses(self, source, target, batch, fakes):

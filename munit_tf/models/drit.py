@@ -16,12 +16,9 @@ from munit_tf.losses.adversarial import GAN_LOSSES, classification_loss, discrim
 from munit_tf.losses.information import kl_divergence, kl_divergence_of_unit_variance, reparametrize
 from munit_tf.losses.mode_seeking import mode_seeking_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.batching import in_one_batch
-from munit_tf.models.content import ContentTranslator
+from munit_tf.models.adversarial import map_batched
 from munit_tf.models.options import ResidualConfig
-from munit_tf.models.stochastic_style import StochasticStyle
-from munit_tf.models.translator import DIRECTIONS
-from munit_tf.models.watches import diversity_check
+from munit_tf.models.translator import DIRECTIONS, ContentTranslator, StochasticStyle, diversity_check
 from munit_tf.networks.convolutions import dcgan_normal
 from munit_tf.networks.decoders import ConcatDecoder
 from munit_tf.networks.discriminators import (
@@ -218,7 +215,7 @@ class DRIT(StochasticStyle, ContentTranslator):
         found_style = reparametrize(
             *self.posterior(batch["fakes"][source], source), batch[f"epsilon_cycle_{source}"]
         )
-        cross_cycle, reconstruction = in_one_batch(
+        cross_cycle, reconstruction = map_batched(
             lambda content, style: self.decode(content, style, source),
             [found_content, content],
             [found_style, batch["styles"][source]],

@@ -29,9 +29,7 @@ from munit_tf.losses.information import (
 )
 from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.options import ResidualConfig
-from munit_tf.models.stochastic_style import StochasticStyle
-from munit_tf.models.translator import Translator
-from munit_tf.models.watches import CollapseCheck, diversity_check
+from munit_tf.models.translator import CollapseCheck, StochasticStyle, Translator, diversity_check
 from munit_tf.networks.decoders import AdaINDecoder, Decoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator
 from munit_tf.networks.encoders import ConditionalEncoder, VariationalStyleEncoder

@@ -9,10 +9,9 @@ from munit_tf.config import InputError, option
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.perceptual import domain_invariant_perceptual_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.batching import in_one_batch
-from munit_tf.models.content import ContentTranslator
+from munit_tf.models.adversarial import map_batched
 from munit_tf.models.options import ResidualConfig
-from munit_tf.models.watches import diversity_check
+from munit_tf.models.translator import ContentTranslator, diversity_check
 from munit_tf.networks import pretrained
 from munit_tf.networks.decoders import AdaINDecoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator
@@ -126,7 +125,7 @@ class MUNIT(ContentTranslator):
         style = self.encode_style(images, source)
         fake_content, fake_style = self.encode(fake, target)
         contents = [content, fake_content] if self.config.cycle_weight else [content]
-        reconstruction, *cycles = in_one_batch(
+        reconstruction, *cycles = map_batched(
             lambda content, style: self.decode(content, style, source), contents, [style] * len(contents)
         )
         losses = {

@@ -1,7 +1,36 @@
-"""The base of every method: what it does to images."""
+"""The base of every method: what it does to images; and what some methods share."""
+
+from typing import Callable, NamedTuple
+
+import tensorflow as tf
 
 from munit_tf import style_codes
+from munit_tf.losses.information import clamp_log_variance
 from munit_tf.models.adversarial import DIRECTIONS, AdversarialModel
+
+
+class CollapseCheck(NamedTuple):
+    """A warning, given each time that a measure or a loss goes wrong.
+
+    Attributes:
+        measure: what it looks at in a row of the log, without the domain, such as "diversity" or "kl".
+        is_wrong: takes (value, lowest, highest), the latter two so far in the run, this value included.
+        message: of one line, with places for {name}, {value}, {lowest} and {highest}.
+    """
+
+    measure: str
+    is_wrong: Callable[[float, float, float], bool]
+    message: str
+
+
+def diversity_check(flag):
+    """Warns where outputs begin to ignore the style; `flag` is the weight that may help against it."""
+    return CollapseCheck(
+        "diversity",
+        lambda value, lowest, highest: value < highest / 10,
+        "outputs hardly differ by style any more: {name} is {value:.4f}, at its best it was {highest:.4f}. "
+        f"Look at the sample grids; an earlier checkpoint, or a larger {flag}, may serve better.",
+    )
 
 
 class Translator(AdversarialModel):
@@ -112,3 +141,69 @@ class Translator(AdversarialModel):
             )
             for name in self.directions
         }
+
+
+class ContentTranslator(Translator):
+    """A method that translates by decoding an image's content in the other domain.
+
+    A subclass defines, besides what `Translator` asks for, `encode_content` and `decode`, and where it has
+    a style `encode_style`.
+    """
+
+    has_content_code = True
+
+    def encode_content(self, images, domain):
+        """The content code [N,H/m,W/m,C] of images [N,H,W,3] of a domain; m is `config.size_multiple`."""
+        raise NotImplementedError
+
+    def decode(self, content, style, domain):
+        """The image [N,H,W,3] of a domain with this content code and this style code [N,style_dim].
+
+        A method without a style takes None for it.
+        """
+        raise NotImplementedError
+
+    def encode(self, images, domain):
+        """(content code, style code) of images [N,H,W,3] of domain "a" or "b"; no style is None."""
+        style = self.encode_style(images, domain) if self.style_dim else None
+        return self.encode_content(images, domain), style
+
+    def translate(self, images, direction, style=None, seed=0):
+        """See Translator.translate."""
+        source, target = self.source_and_target(direction)
+        style = self.style_or_prior(style, tf.shape(images)[0], seed)
+        return self.decode(self.encode_content(images, source), style, target)
+
+    def signatures(self):
+        """See Translator.signatures; and `encode_a`, `encode_b` (images -> content, style)."""
+
+        def encode(images, domain):
+            codes = dict(zip(("content", "style"), self.encode(images, domain)))
+            return {name: code for name, code in codes.items() if code is not None}
+
+        images = {"images": [None, None, None, 3]}
+        found = {
+            f"encode_{domain}": (lambda images, domain=domain: encode(images, domain), images)
+            for domain in "ab"
+        }
+        return {**super().signatures(), **found}
+
+
+class StochasticStyle:
+    """For a Translator with a VariationalStyleEncoder `generators[domain].style_encoder`."""
+
+    has_style_encoder = True
+
+    def posterior(self, images, domain):
+        """(mean, log variance), each [N,style_dim], of the style of images [N,H,W,3] of a domain."""
+        self.check_images(images, domain)
+        return tuple(self._full(x) for x in self.generators[domain].style_encoder(images))
+
+    def encode_style(self, images, domain):
+        """The style code [N,style_dim] of images [N,H,W,3] of a domain: the mean of its distribution."""
+        return self.posterior(images, domain)[0]
+
+    def measures(self, images, domain):
+        """The standard deviation of the styles' distributions, mean over dimensions; the prior's is 1."""
+        log_variance = clamp_log_variance(self.posterior(images, domain)[1])
+        return {"posterior_std": tf.reduce_mean(tf.exp(log_variance / 2), axis=-1)}

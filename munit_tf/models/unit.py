@@ -11,9 +11,9 @@ from munit_tf.config import option
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.information import kl_divergence_of_unit_variance
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.batching import in_one_batch
-from munit_tf.models.content import ContentTranslator
+from munit_tf.models.adversarial import map_batched
 from munit_tf.models.options import ResidualConfig
+from munit_tf.models.translator import ContentTranslator
 from munit_tf.networks.decoders import Decoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator
 from munit_tf.networks.encoders import ContentEncoder
@@ -95,7 +95,7 @@ class UNIT(ContentTranslator):
         images, fake = batch[source], fakes["fake"]
         cycle_mean = self.encode_content(fake, target)
         latents = [cycle_mean + batch[f"noise_cycle_{source}"], fakes["latent"]]
-        cycle, reconstruction = in_one_batch(lambda z: self.decode(z, None, source), latents)
+        cycle, reconstruction = map_batched(lambda z: self.decode(z, None, source), latents)
         return {
             f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target)),
             f"recon_x/{source}": mean_absolute_error(reconstruction, images),

@@ -2,14 +2,16 @@
 
 import contextlib
 import shlex
+import signal
 import sys
+from typing import Optional
 
 import keras
 import tensorflow as tf
 
 from munit_tf import checkpoints, runs
 from munit_tf.checkpoints import NotFinite
-from munit_tf.config import InputError
+from munit_tf.config import InputError, Options
 from munit_tf.data import pipeline, registry
 from munit_tf.data.inspection import start
 from munit_tf.training import callbacks, rollback
@@ -20,79 +22,92 @@ from munit_tf.training.workers import Workers
 _NUM_PROBE_IMAGES = 16
 
 
-def train(options):
+def train(options: Options) -> Optional[signal.Signals]:
     """Trains until `options.train.steps`, from the run folder's newest checkpoint if it has one.
 
     Args:
-        options: config.Options.
+        options: the run's options.
 
     Returns:
-        The signal that ended training early (signal.Signals), or None.
+        The signal that ended training early, or None.
 
     Raises:
-        InputError: for whatever the user can mend; before the first step nothing is written then, and
-            after it a checkpoint is.
+        InputError: for whatever the user can fix. Before the first step nothing is written then; after it a
+            checkpoint is.
     """
-    options.model.check_run(options.data, options.train)
-    pipeline.check_sizes(options.data.resize, options.data.image_size)
-    options.model.check_size(*options.data.image_size)
-    if options.train.strategy == "multiworker" and options.train.on_nan == "rollback":
-        raise InputError("--strategy=multiworker cannot go back together: take --on_nan=stop")
-    workers = Workers(make_strategy(options.train.strategy, options.train.batch_size))
-    with workers.ending_together():
-        dataset = registry.open_dataset(options.data)
-        advice = start.check(dataset.train, options.data)
-        if workers.is_chief:
-            for line in advice:
-                print(line, file=sys.stderr)
-        print(f"training on {describe()}", file=sys.stderr)
-        folder = runs.RunFolder(options.train.output)
-        with folder.lock() if workers.is_chief else contextlib.nullcontext():
-            return _train(dataset, folder, options, workers)
-
-
-def _train(dataset, folder, options, workers):
+    options.validate()
     train_options = options.train
-    checkpoint = _checkpoint_to_resume(folder, options)
+    workers = Workers(make_strategy(train_options.strategy, train_options.batch_size))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(workers.ending_together())
+        dataset = _open_dataset(options, workers)
+        folder = runs.RunFolder(train_options.output)
+        if workers.is_chief:
+            stack.enter_context(folder.lock())
+        model, is_new = _build_or_restore(folder, options, workers)
+        first_step = int(model.step.numpy())
+        if first_step >= train_options.steps:
+            print(
+                f"{folder.path} is at step {first_step} already: for more training give a larger --steps",
+                file=sys.stderr,
+            )
+            return None
+        probes = _prepare_folder(model, dataset, folder, options, is_new) if workers.is_chief else None
+        stop = stack.enter_context(callbacks.StopOnSignal(first_step, workers))
+        while int(model.step.numpy()) < train_options.steps and not stop.received:
+            workers.wait()  # The chief has prepared the folder.
+            first_step = int(model.step.numpy())
+            batches = _batches(model, dataset, folder, options, workers)
+            written = _written(model, probes, folder, options) if workers.is_chief else _nothing_written()
+            try:
+                with written as writers, pipeline.input_errors():
+                    hooks = [callbacks.Finite(first_step), *writers, stop]
+                    _take_steps(model, batches, train_options.steps - first_step, hooks)
+            except NotFinite as error:
+                rollback.go_back(model, folder, train_options.on_nan, error)
+        workers.wait()  # The last checkpoint is complete before any worker ends.
+        return stop.received if int(model.step.numpy()) < train_options.steps else None
 
-    keras.utils.set_random_seed(train_options.seed)
+
+def _open_dataset(options, workers):
+    dataset = registry.open_dataset(options.data)
+    advice = start.check(dataset.train, options.data)
+    if workers.is_chief:
+        for line in advice:
+            print(line, file=sys.stderr)
+    print(f"training on {describe()}", file=sys.stderr)
+    return dataset
+
+
+def _build_or_restore(folder, options, workers):
+    """(The compiled model at the step where training goes on, whether that is a new run)."""
+    checkpoint = _checkpoint_to_resume(folder, options)
+    keras.utils.set_random_seed(options.train.seed)
     with workers.strategy.scope():
         model = runs.build_model(options)
         runs.compile_model(model, options)
         if checkpoint:
             checkpoints.restore(model.named_state(), checkpoint)
+    workers.check_same(options, int(model.step.numpy()))
+    return model, checkpoint is None
+
+
+def _prepare_folder(model, dataset, folder, options, is_new):
+    """Writes what stands in the folder before the first step; returns the Probes."""
+    images = _probe_images(dataset, options.data)
+    probes = Probes(model, images, options.train.seed, options.train.batch_size)
+    folder.write_options(options)
+    if is_new:
+        with folder.writing():
+            folder.start_anew()
+            if options.train.on_nan == "rollback":  # There must be a checkpoint to return to.
+                runs.checkpoint_manager(folder, model, options.train.keep_checkpoints).save()
+    return probes
+
+
+def _batches(model, dataset, folder, options, workers):
+    """Batches from the model's step to the last one, distributed over the workers' replicas."""
     first_step = int(model.step.numpy())
-    workers.check_same(options, first_step)
-    if first_step >= train_options.steps:
-        print(
-            f"{folder.path} is at step {first_step} already; a larger --steps trains on",
-            file=sys.stderr,
-        )
-        return None
-
-    probes = None
-    if workers.is_chief:
-        images = _probe_images(dataset, options.data)
-        probes = Probes(model, images, train_options.seed, train_options.batch_size)
-        folder.write_options(options)
-        if not checkpoint:
-            with folder.writing():
-                folder.start_anew()
-                if train_options.on_nan == "rollback":  # There must be one to go back to.
-                    runs.checkpoint_manager(folder, model, train_options.keep_checkpoints).save()
-    with callbacks.StopOnSignal(first_step, workers) as stop:
-        while int(model.step.numpy()) < train_options.steps and not stop.received:
-            workers.wait()  # The folder is as the chief wants it.
-            try:
-                _fit(model, dataset, probes, folder, options, workers, stop)
-            except NotFinite as error:
-                rollback.go_back(model, folder, train_options.on_nan, error)
-    workers.wait()  # The last checkpoint stands when any of them ends.
-    return stop.received if int(model.step.numpy()) < train_options.steps else None
-
-
-def _fit(model, dataset, probes, folder, options, workers, stop):
-    first_step, train_options = int(model.step.numpy()), options.train
     rollbacks = [note["to"] for note in folder.read_rollbacks()]
 
     def batches_of(context):
@@ -100,32 +115,26 @@ def _fit(model, dataset, probes, folder, options, workers, stop):
             dataset.train,
             resize=options.data.resize,
             image_size=options.data.image_size,
-            batch_size=train_options.batch_size,
-            seed=train_options.seed,
+            batch_size=options.train.batch_size,
+            seed=options.train.seed,
             noise=model.noise_shapes(*options.data.image_size),
             start=first_step,
-            stop=train_options.steps,
+            stop=options.train.steps,
             paired=options.data.paired,
             rollbacks=rollbacks,
             context=context,
         )
 
-    batches = workers.strategy.distribute_datasets_from_function(batches_of)
-    written = contextlib.nullcontext([])
-    if workers.is_chief:
-        written = _written(model, probes, folder, options)
-    with written as writers, pipeline.input_errors():
-        hooks = [callbacks.Finite(first_step), *writers, stop]
-        _take_steps(model, batches, train_options.steps - first_step, hooks)
+    return workers.strategy.distribute_datasets_from_function(batches_of)
 
 
 def _take_steps(model, batches, count, step_callbacks):
-    """What `fit` does, which on Keras 3 takes no batches that several machines share out.
+    """What `fit` does. On Keras 3 `fit` does not take batches that are distributed over several machines.
 
     Args:
         model: a compiled AdversarialModel.
         batches: from `distribute_datasets_from_function` of the model's strategy.
-        count: how many steps.
+        count: the number of steps.
         step_callbacks: Keras callbacks.
     """
     strategy = model.distribute_strategy
@@ -134,7 +143,7 @@ def _take_steps(model, batches, count, step_callbacks):
     @tf.function(autograph=False)
     def step(iterator):
         logs = strategy.run(train_step, args=(next(iterator),))
-        # Every replica's are the mean over all.
+        # Each replica has the mean over all of them.
         return {name: strategy.experimental_local_results(value)[0] for name, value in logs.items()}
 
     model.stop_training = False
@@ -145,6 +154,11 @@ def _take_steps(model, batches, count, step_callbacks):
         hooks.on_train_batch_end(i, step(iterator))
         if model.stop_training:
             break
+
+
+def _nothing_written():
+    """The callbacks of a worker that does not write the run folder."""
+    return contextlib.nullcontext([])
 
 
 @contextlib.contextmanager

@@ -43,9 +43,7 @@ def measure(options):
     Raises:
         InputError: training would not start, or would stop at an image.
     """
-    options.model.check_run(options.data, options.train)
-    pipeline.check_sizes(options.data.resize, options.data.image_size)
-    options.model.check_size(*options.data.image_size)
+    options.validate()
     dataset = registry.open_dataset(dataclasses.replace(options.data, unreadable="skip"))
     strategy = make_strategy(options.train.strategy, options.train.batch_size)
     keras.utils.set_random_seed(options.train.seed)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from munit_tf.config import InputError
+from munit_tf.config import InputError, check_sizes
 from munit_tf.data import pipeline
 
 SMALL = dict(resize=8, image_size=(8, 8))
@@ -281,14 +281,14 @@ def test_an_image_too_long_and_thin_is_named():
 @pytest.mark.parametrize(("resize", "size"), [(8, (9, 9)), (8, (9, 12)), (0, (8, 8)), (8, (0, 8))])
 def test_sizes_that_fit_no_image_are_refused_at_once(resize, size):
     with pytest.raises(InputError, match=f"--image_size={size[0]}x{size[1]}"):
-        pipeline.check_sizes(resize, size)
+        check_sizes(resize, size)
     with pytest.raises(InputError, match="--resize"):
         batches({"a": _Flat(3)}, resize=resize, image_size=size)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (8, 30), (30, 8), (4, 4)])
 def test_sizes_that_fit_some_image_pass(size):
-    pipeline.check_sizes(8, size)
+    check_sizes(8, size)
 
 
 class _Broken(_Flat):
