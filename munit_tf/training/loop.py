@@ -12,6 +12,7 @@ from munit_tf.checkpoints import NotFinite
 from munit_tf.config import InputError
 from munit_tf.data import pipeline, registry
 from munit_tf.data.inspection import start
+from munit_tf.terminal import say
 from munit_tf.training import callbacks, rollback
 from munit_tf.training.devices import describe, make_strategy
 from munit_tf.training.probes import Probes
@@ -38,15 +39,14 @@ def train(options):
     options.model.check_size(*options.data.image_size)
     if options.train.strategy == "multiworker" and options.train.on_nan == "rollback":
         raise InputError("--strategy=multiworker cannot go back together: take --on_nan=stop")
+    folder = runs.RunFolder(options.train.output)
     workers = Workers(make_strategy(options.train.strategy, options.train.batch_size))
     with workers.ending_together():
         dataset = registry.open_dataset(options.data)
         advice = start.check(dataset.train, options.data)
         if workers.is_chief:
-            for line in advice:
-                print(line, file=sys.stderr)
+            say(*advice, file=sys.stderr)
         print(f"training on {describe()}", file=sys.stderr)
-        folder = runs.RunFolder(options.train.output)
         with folder.lock() if workers.is_chief else contextlib.nullcontext():
             return _train(dataset, folder, options, workers)
 
@@ -64,7 +64,7 @@ def _train(dataset, folder, options, workers):
     first_step = int(model.step.numpy())
     workers.check_same(options, first_step)
     if first_step >= train_options.steps:
-        print(
+        say(
             f"{folder.path} is at step {first_step} already; a larger --steps trains on",
             file=sys.stderr,
         )
