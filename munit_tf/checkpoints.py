@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from munit_tf.config import InputError
 from munit_tf.paths import RemotePath, is_remote, remove_tree
+from munit_tf.terminal import say
 from munit_tf.whole_files import TEMPORARY, sync
 
 _PREFIX = "state"
@@ -137,7 +138,7 @@ def newest(folder):
             reason = f"{error.filename}: {error.strerror}"
         if _steps(folder) != steps:
             return newest(folder)  # Training is just removing it, and has written newer ones.
-        print(f"warning: checkpoint {path} is damaged ({reason}): looking for an older one", file=sys.stderr)
+        say(f"warning: checkpoint {path} is damaged ({reason}): looking for an older one", file=sys.stderr)
     if steps:
         raise InputError(f"every checkpoint in {folder} is damaged: take them from a copy, or start anew")
     others = [path.name for path in _files(folder)]

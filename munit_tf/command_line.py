@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 import pathlib
 import sys
@@ -10,9 +11,19 @@ import typing
 
 from absl import flags
 
-from munit_tf.config import DataConfig, InputError, Options, TrainConfig, to_text, without_none
+from munit_tf import flagfiles
+from munit_tf.config import (
+    DataConfig,
+    InputError,
+    Options,
+    TrainConfig,
+    text_problem,
+    to_text,
+    without_none,
+)
 from munit_tf.help_pages import command_help, train_help
 from munit_tf.paths import absolute, is_remote, to_path
+from munit_tf.terminal import say, shortened
 
 SHIPPED_FLAGS = pathlib.Path(__file__).resolve().parent.parent / "flags"
 
@@ -35,7 +46,7 @@ def parse(argv, methods, dataset_names=(), known=()):
             differs from what is known.
     """
     files, rest = _split_flagfiles(argv)
-    values = _parse_values(files + rest, methods)
+    values = _parse_values(_contents(files) + rest, methods)
     known = dict(known)
     for name, value in known.items():
         if values[name].value not in (None, value):
@@ -47,22 +58,24 @@ def parse(argv, methods, dataset_names=(), known=()):
         path = SHIPPED_FLAGS / f"{prefix}{values['dataset'].value}.flags"
         if path.exists():
             shipped = path
-            values = _parse_values([f"--flagfile={path}"] + rest, methods)
+            values = _parse_values(flagfiles.read(str(path)) + rest, methods)
     for name, value in known.items():
         values[name].value = value
     if files and values["output"].value and not any(a.lstrip("-").startswith("output") for a in rest):
-        last = to_path(files[-1].partition("=")[2])
+        last = to_path(absolute(files[-1]))
         if last.name == "run.flags":
             values["output"].value = str(last.parent)  # The run folder may have been moved.
     dataset = values["dataset"].value
-    if dataset and dataset not in dataset_names and os.path.isdir(os.path.expanduser(dataset)):
-        values["dataset"].value = os.path.abspath(os.path.expanduser(dataset))
+    if dataset and dataset not in dataset_names and not is_remote(dataset):
+        folder = _absolute("dataset", dataset)
+        if os.path.isdir(folder):
+            values["dataset"].value = folder
     return _to_options(values, methods), shipped
 
 
 def read_flagfile(path, methods):
     """The Options in the flagfile at `path`, as a run folder's `run.flags`."""
-    return _to_options(_parse_values([f"--flagfile={path}"], methods), methods)
+    return _to_options(_parse_values(flagfiles.read(str(path)), methods), methods)
 
 
 def run(program, job):
@@ -70,7 +83,7 @@ def run(program, job):
     try:
         return job() or 0
     except InputError as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        say(f"{program}: {shortened(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
@@ -119,7 +132,7 @@ def run_training_command(program, usage, config_class, job, argv, methods, datas
         config, rest = parse_some(argv, config_class)
         options, shipped = parse(rest, methods, datasets)
         if shipped:
-            print(f"using {os.path.relpath(shipped)}", file=sys.stderr)
+            say(f"using {os.path.relpath(shipped)}", file=sys.stderr)
         return job(config, options)
 
     return run(program, parsed)
@@ -138,7 +151,7 @@ def parse_command(argv, config_class):
     """
     values = _define_all(config_class)
     files, rest = _split_flagfiles(argv)
-    _parse_into(values, files + rest)
+    _parse_all_into(values, _contents(files) + rest)
     return _make(config_class, values)
 
 
@@ -151,11 +164,15 @@ def parse_some(argv, config_class):
     values = _define_all(config_class)
     values.set_gnu_getopt(True)  # Flags may follow an argument that is none of these flags.
     files, rest = _split_flagfiles(argv)
-    try:
-        others = values(["munit_tf"] + rest, known_only=True)[1:]
-    except flags.Error as error:
-        raise InputError(f"{_one_line(error)} (--help lists the flags)") from None
-    return _make(config_class, values), files + others
+    others = _parse_into(values, rest)
+    return _make(config_class, values), [f"--flagfile={name}" for name in files] + others
+
+
+class _Flags(flags.FlagValues):
+    """Flags whose parser opens no flagfiles, which `flagfiles` reads instead."""
+
+    def read_flags_from_files(self, argv, force_gnu=True):
+        return list(argv)
 
 
 class _SizeParser(flags.ArgumentParser):
@@ -175,7 +192,7 @@ class _SizeParser(flags.ArgumentParser):
 
 
 def _define_all(config_class):
-    values = flags.FlagValues()
+    values = _Flags()
     for field in dataclasses.fields(config_class):
         _define(values, field, config_class, field.default)
     return values
@@ -201,7 +218,7 @@ def _define(values, field, config_class, default):
 
 
 def _parse_values(argv, methods):
-    values = flags.FlagValues()
+    values = _Flags()
     for config_class in (DataConfig, TrainConfig):
         for field in dataclasses.fields(config_class):
             if field.name == "method":
@@ -212,20 +229,49 @@ def _parse_values(argv, methods):
         for field in dataclasses.fields(config_class):
             if field.name not in values:
                 _define(values, field, config_class, None)
-    _parse_into(values, argv)
+    _parse_all_into(values, argv)
     return values
 
 
-def _parse_into(values, argv):
-    arguments = [each for argument in argv for each in _with_remote_file(argument)]
-    try:
-        extra = values(["munit_tf"] + arguments)[1:]
-    except flags.Error as error:
-        raise InputError(f"{_one_line(error)} (--help lists the flags)") from None
-    if extra:
+def _parse_all_into(values: _Flags, arguments: list[str]) -> None:
+    """Sets flags; raises InputError for an argument that is not one of them."""
+    others = [argument for argument in _parse_into(values, arguments) if argument != "--"]
+    if others and _name(others[0]):
+        raise _unknown(others[0], values)
+    if others:
         raise InputError(
-            f"unexpected argument {extra[0]!r}: flags are written --name=value (--help lists them)"
+            f"unexpected argument {others[0]!r}: flags are written --name=value (--help lists them)"
         )
+
+
+def _parse_into(values: _Flags, arguments: list[str]) -> list[str]:
+    """Sets flags; returns the other arguments."""
+    for argument in arguments:
+        if _name(argument) == "undefok":  # absl would then ignore unknown flags.
+            raise _unknown(argument, values)
+    try:
+        others = values(["munit_tf", *arguments], known_only=True)[1:]
+    except (flags.Error, ValueError) as error:
+        raise InputError(f"{_one_line(error)} (--help lists the flags)") from None
+    for name in values:
+        value = values[name].value
+        for text in value if isinstance(value, list) else [value]:
+            problem = text_problem(text) if isinstance(text, str) else None
+            if problem:
+                raise InputError(f"--{name}={text}: {problem}")
+    return others
+
+
+def _name(argument: str) -> str:
+    """The name of a flag, known or not; "" for any other argument."""
+    return argument.lstrip("-").partition("=")[0] if argument.startswith("-") else ""
+
+
+def _unknown(argument, values):
+    # absl's own comparison takes minutes for a name of megabytes.
+    alike = difflib.get_close_matches(_name(argument), list(values))
+    hint = f". Did you mean: {', '.join(alike)} ?" if alike else ""
+    return InputError(f"Unknown command line flag '{_name(argument)}'{hint} (--help lists the flags)")
 
 
 def _to_options(values, methods):
@@ -254,42 +300,43 @@ def _make(config_class, values):
 def _value(values, field):
     value = values[field.name].value
     if isinstance(value, list):
-        return tuple(value)
+        return tuple(_path(field, each) for each in value)
+    return _path(field, value)
+
+
+def _path(field, value):
+    """A flag's value, or the absolute path where it is a path."""
     if not field.metadata["path"] or not value:
         return value
     if is_remote(value) and not field.metadata["remote"]:
         raise InputError(f"--{field.name}={value}: files must be on this machine")
-    return absolute(value)
+    return _absolute(field.name, value)
+
+
+def _absolute(name, value):
+    try:
+        return absolute(value)
+    except InputError as error:
+        raise InputError(f"--{name}={error}") from None
 
 
 def _split_flagfiles(argv):
-    """`argv` as (its --flagfile arguments, the rest).
+    """`argv` as (the names of its flagfiles, the rest).
 
-    By absl alone the last of two values wins; read first, a flagfile never overrides the command line.
+    The last of two values wins; read first, a flagfile never overrides the command line.
     """
     files, rest, arguments = [], [], iter(argv)
     for argument in arguments:
-        if argument in ("--flagfile", "-flagfile"):
-            files.append(f"--flagfile={next(arguments, '')}")
-        elif argument.startswith(("--flagfile=", "-flagfile=")):
-            files.append(f"--flagfile={argument.partition('=')[2]}")
-        else:
+        name = flagfiles.name_in(argument)
+        if name is None:
             rest.append(argument)
-    if "--flagfile=" in files:
-        raise InputError("--flagfile needs the name of a file")
+        else:
+            files.append(name if "=" in argument else next(arguments, ""))
     return files, rest
 
 
-def _with_remote_file(argument):
-    """What absl makes of a flagfile, which it opens on this machine alone; else just the argument."""
-    flag, _, path = argument.partition("=")
-    if flag != "--flagfile" or not is_remote(path):
-        return [argument]
-    try:
-        lines = [line.strip() for line in to_path(path).read_text().splitlines()]
-    except FileNotFoundError:
-        raise InputError(f"{argument}: there is no such file") from None
-    return [line for line in lines if line and not line.startswith(("#", "//"))]
+def _contents(files):
+    return [argument for name in files for argument in flagfiles.read(name)]
 
 
 def _one_line(error):

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing
 from typing import Any, Optional
+
+from munit_tf.terminal import CONTROL_CHARACTERS, SURROGATES
+
+_LONGEST_PATH = 4096  # In bytes, as is the next; Linux's own limits.
+_LONGEST_NAME = 255
 
 
 class InputError(ValueError):
@@ -58,7 +64,8 @@ class Config:
     """Options, checked when they are made.
 
     Raises:
-        InputError: for a value of the wrong type or out of range; it names the flag.
+        InputError: for a value of the wrong type or out of range, or a text that `text_problem` refuses; it
+            names the flag.
     """
 
     def __post_init__(self):  # noqa: D105
@@ -215,7 +222,7 @@ class Options:
             raise InputError("--on_nan=rollback is not available with --strategy=multiworker")
 
     def to_flagfile(self):
-        """The text of a flagfile that repeats the run."""
+        """The text of a flagfile that repeats the run: `flagfiles.read` gives every value back as it is."""
         lines = ["# All options of this run. To repeat it: --flagfile=THIS_FILE --output=ANOTHER_FOLDER"]
         for config in (self.data, self.train, self.model):
             lines.append(f"\n# {title(type(config))}")
@@ -279,6 +286,28 @@ def to_text(value):
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def text_problem(text: str, path: bool = False) -> Optional[str]:
+    """What is wrong with a text as an option's value, or None.
+
+    What passes can be written to a flagfile and read back as it is.
+
+    Args:
+        text: the value.
+        path: whether it is a path. The length of each name in it is limited, except in a URI.
+    """
+    if re.search(f"[{SURROGATES}]", text):
+        return "must be UTF-8 text"
+    if re.search(f"[{CONTROL_CHARACTERS}]", text):
+        return "must not have line breaks or other control characters in it"
+    if text != text.rstrip():
+        return "must not end with a space"
+    if len(text.encode()) > _LONGEST_PATH:
+        return f"must have at most {_LONGEST_PATH} bytes"
+    if path and "://" not in text and max(len(name.encode()) for name in text.split("/")) > _LONGEST_NAME:
+        return f"a file's name must have at most {_LONGEST_NAME} bytes"
+    return None
+
+
 def without_none(kind):
     """Optional[X] -> X; any other type as it is."""
     kinds = [each for each in typing.get_args(kind) if each is not type(None)]
@@ -300,6 +329,8 @@ def _problem(value, kind, limits):
         return f"a {type(value).__name__} does not go here"
     if value == "":
         return "must not be empty"
+    if kind is str and (problem := text_problem(value, limits["path"])):
+        return problem
     if limits["choices"] and value not in limits["choices"]:
         return f"must be one of {', '.join(limits['choices'])}"
     least, most = limits["minimum"], limits["maximum"]

@@ -28,17 +28,17 @@ def _evaluate(config):
     from munit_tf.evaluation.table import table
     from munit_tf.paths import relative
     from munit_tf.scoring import runs
+    from munit_tf.terminal import say
     from munit_tf.training import devices
 
     devices.set_up()
     results = runs.evaluate(config)
-    print(table(results))
-    print(f"\nwritten to: {relative(config.run) / runs.FILE}")
+    say(*table(results).split("\n"), "", f"written to: {relative(config.run) / runs.FILE}")
     missing = False
     for run, result in results.items():
         for metric, reason in result["not_computed"].items():
             missing = True
-            print(f"munit_tf.evaluate: {run}: no {metric}: {reason}", file=sys.stderr)
+            say(f"munit_tf.evaluate: {run}: no {metric}: {reason}", file=sys.stderr)
     return 3 if missing else 0
 
 

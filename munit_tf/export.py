@@ -55,6 +55,7 @@ def _export(config):
 
     from munit_tf import runs
     from munit_tf.serving import writing
+    from munit_tf.terminal import say
 
     # Where TFLite's files are checked: a GPU's TF32 would differ from them, and nothing is gained by one.
     tf.config.set_visible_devices([], "GPU")
@@ -73,7 +74,7 @@ def _export(config):
     shown = None
     for path, name, size, difference in rows:
         if path != shown:
-            print(f"{os.path.relpath(path)}  ({size / 2**20:.1f} MiB)")
+            say(f"{os.path.relpath(path)}  ({size / 2**20:.1f} MiB)")
             shown = path
         print(f"  {name:<16}{difference.largest:>10.1e}{difference.mean:>10.1e}")
 

@@ -1,36 +1,80 @@
-"""Paths on this machine, and URIs such as gs://bucket/run for TensorFlow's file systems."""
+"""Paths on this machine, and URIs such as gs://bucket/run for TensorFlow's file systems.
+
+A str that begins with file:/ is the URI of a path on this machine (RFC 8089), and stands for that path
+everywhere: file:///x%20y, file://localhost/x%20y and file:/x%20y are "/x y". Percent-encoding is decoded in
+file URIs only; ? and # are part of the name. A relative folder called "file:" must be given as ./file:.
+"""
+
+from __future__ import annotations
 
 import contextlib
 import errno
 import os
 import pathlib
+import re
 import shutil
+import urllib.parse
 
 from munit_tf.config import InputError
 
-
-def is_remote(path):
-    """Whether a path is a URI."""
-    return "://" in str(path)
+_FILE_URI = re.compile("file:/", re.IGNORECASE)
 
 
-def to_path(path):
-    """A pathlib.Path, or a RemotePath where `path` is a URI.
+def is_remote(path: str | os.PathLike | RemotePath) -> bool:
+    """Whether a path is a URI of another file system than this machine's."""
+    return isinstance(path, RemotePath) or (
+        isinstance(path, str) and "://" in path and not _FILE_URI.match(path)
+    )
+
+
+def to_path(path: str | os.PathLike | RemotePath) -> pathlib.Path | RemotePath:
+    """A pathlib.Path, or a RemotePath where `path` is a URI of another file system.
 
     Raises:
-        InputError: it is on none of TensorFlow's file systems.
+        InputError: it is on none of TensorFlow's file systems, or a file URI of another machine.
     """
-    return RemotePath(str(path)) if is_remote(path) else pathlib.Path(path)
+    return RemotePath(str(path)) if is_remote(path) else pathlib.Path(_local(path))
 
 
-def absolute(path):
-    """A path, a str, as it stays right in another working directory."""
-    return path if is_remote(path) else os.path.abspath(os.path.expanduser(path))
+def absolute(path: str) -> str:
+    """A path as it stays right in another working directory: absolute, without `~`; other URIs as they are.
+
+    Raises:
+        InputError: a file URI of another machine, or the home folder of an unknown user.
+    """
+    if is_remote(path):
+        return path
+    expanded = os.path.expanduser(_local(path))
+    if expanded.startswith("~"):
+        home = expanded.partition("/")[0]
+        raise InputError(f"{path}: {home} is not a user's home folder; for a file of this name give ./{path}")
+    return os.path.abspath(expanded)
 
 
-def relative(path):
+def relative(path: str | os.PathLike | RemotePath) -> pathlib.Path | RemotePath:
     """`to_path(path)`, from the working directory, as people like to read it."""
-    return to_path(path if is_remote(path) else os.path.relpath(path))
+    return to_path(path if is_remote(path) else os.path.relpath(_local(path)))
+
+
+def _local(path):
+    """The path that a file URI stands for; any other path as it is."""
+    if not isinstance(path, str) or not _FILE_URI.match(path):
+        return path
+    rest = path[len("file:") :]
+    if rest.startswith("//"):
+        host, slash, rest = rest[2:].partition("/")
+        if host.lower() not in ("", "localhost") or not slash:
+            raise InputError(f"{path} is not a file on this machine: its URI would be file:///PATH")
+    # Bytes that are not UTF-8 become surrogates, as they do in the arguments of a command.
+    return "/" + urllib.parse.unquote(rest.lstrip("/"), errors="surrogateescape")
+
+
+def is_special(path: str | os.PathLike) -> bool:
+    """Whether a path on this machine is neither a file nor a folder, but a FIFO, a device or a socket.
+
+    To open a FIFO waits for another process, and a file that is moved to a device's place removes the device.
+    """
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def remove_tree(path):

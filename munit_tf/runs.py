@@ -12,6 +12,7 @@ from munit_tf import checkpoints, command_line
 from munit_tf.config import InputError
 from munit_tf.models import METHODS
 from munit_tf.paths import is_remote, remove_tree, to_path
+from munit_tf.terminal import say
 from munit_tf.whole_files import locked, replacing
 
 CONFIGS = {name: model_class.config_class for name, model_class in METHODS.items()}
@@ -26,11 +27,11 @@ class RunFolder:
     """
 
     def __init__(self, path):
-        if set(str(path)) & set("[]*?"):
-            raise InputError(
-                f"run folder {path}: TensorFlow takes [ ] * ? in a checkpoint's path for patterns"
-            )
         self.path = to_path(path)
+        if set(str(self.path)) & set("[]*?\\"):
+            raise InputError(
+                f"run folder {path}: TensorFlow takes [ ] * ? \\ in a checkpoint's path for patterns"
+            )
         self.flagfile = self.path / "run.flags"
         self.checkpoints = self.path / "checkpoints"
         self.samples = self.path / "samples"
@@ -54,9 +55,7 @@ class RunFolder:
             InputError: another one trains here, or the folder cannot be made.
         """
         if is_remote(self.path):
-            print(
-                f"warning: {self.path} has no locks: train in it with one command at a time", file=sys.stderr
-            )
+            say(f"warning: {self.path} has no locks: train in it with one command at a time", file=sys.stderr)
             yield
             return
         made = [each for each in (self.path, *self.path.parents) if not each.exists()]

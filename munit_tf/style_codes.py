@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from munit_tf.config import InputError
+from munit_tf.paths import is_special
 
 DEFAULT_COUNT = 10  # Styles for each image, where a command is not told.
 
@@ -21,6 +22,8 @@ def read(path, style_dim):
     Raises:
         InputError: the file is missing or damaged, or holds something else.
     """
+    if is_special(path):
+        raise InputError(f"--style_from={path} cannot be read: it is not a regular file")
     try:
         codes = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:

@@ -21,6 +21,7 @@ def main(argv):
     from munit_tf import command_line, help_pages
     from munit_tf.data import registry
     from munit_tf.runs import CONFIGS
+    from munit_tf.terminal import say
 
     if command_line.wants_help(argv):
         print(help_pages.train_help(USAGE, CONFIGS, registry.descriptions()))
@@ -29,7 +30,7 @@ def main(argv):
     def train():
         options, shipped = command_line.parse(argv, CONFIGS, registry.NAMES)
         if shipped:
-            print(f"using {os.path.relpath(shipped)}", file=sys.stderr)
+            say(f"using {os.path.relpath(shipped)}", file=sys.stderr)
         return _train(options)
 
     return command_line.run("munit_tf.train", train)
@@ -37,6 +38,7 @@ def main(argv):
 
 def _train(options):
     from munit_tf.paths import relative
+    from munit_tf.terminal import say
     from munit_tf.training import devices, loop
 
     devices.set_up()
@@ -44,12 +46,12 @@ def _train(options):
     output = relative(options.train.output)
     if received:
         flagfile = shlex.quote(f"--flagfile={output / 'run.flags'}")
-        print(f"stopped; to go on: python -m munit_tf.train {flagfile}", file=sys.stderr)
+        say(f"stopped; to go on: python -m munit_tf.train {flagfile}", file=sys.stderr)
         return 128 + received
-    print(f"run folder: {output}")
+    say(f"run folder: {output}")
     picture = output / "samples" / f"step_{options.train.steps:08d}_a2b.png"
     if picture.exists():
-        print(f"open:       {picture}")
+        say(f"open:       {picture}")
     return 0
 
 

@@ -64,14 +64,15 @@ def main(argv):
 
 
 def _translate(options):
+    from munit_tf.terminal import say
     from munit_tf.training import devices
     from munit_tf.translation import job
 
     devices.set_up()
     done = job.translate(options)
     output = pathlib.Path(os.path.relpath(options.output))
-    print(f"translated: {done.translated} of {done.inputs} images; {done.skipped} were done before")
-    print(f"open:       {output / 'grid.png'} (the first {done.rows} images)")
+    say(f"translated: {done.translated} of {done.inputs} images; {done.skipped} were done before")
+    say(f"open:       {output / 'grid.png'} (the first {done.rows} images)")
 
 
 if __name__ == "__main__":

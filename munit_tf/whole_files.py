@@ -6,7 +6,8 @@ import os
 import sys
 
 from munit_tf.config import InputError
-from munit_tf.paths import is_remote, to_path
+from munit_tf.paths import is_remote, is_special, to_path
+from munit_tf.terminal import say
 
 TEMPORARY = ".tmp"
 
@@ -25,6 +26,8 @@ def replacing(path, durable=False):
     path = to_path(path)
     temporary = path.parent / f"{path.name}{TEMPORARY}"
     try:
+        if not is_remote(path) and is_special(path):
+            raise InputError(f"{path} cannot be written: it is not a regular file")
         with temporary.open("wb") as file:
             yield file
             if durable and not is_remote(path):
@@ -79,7 +82,7 @@ def locked(folder, refusal):
             raise InputError(refusal) from None
         except OSError as error:
             reason = f"its file system has no locks ({error.strerror})"
-            print(f"warning: {folder}: {reason}; use it for one command at a time", file=sys.stderr)
+            say(f"warning: {folder}: {reason}; use it for one command at a time", file=sys.stderr)
         yield
     finally:
         os.close(descriptor)

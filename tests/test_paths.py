@@ -115,3 +115,69 @@ def test_a_flagfile_there_is_read_as_absl_reads_one():
     assert command_line.parse([*argv, "--steps=8", "--output=/new"], methods)[0].train.steps == 8
     with pytest.raises(InputError, match="^--flagfile=ram://flags/none: there is no such file$"):
         command_line.parse(["--flagfile=ram://flags/none"], methods)
+
+
+@pytest.mark.parametrize(
+    "uri, path",
+    [
+        ("file:///a/b", "/a/b"),
+        ("file://localhost/a/b", "/a/b"),
+        ("FILE://LOCALHOST/a", "/a"),
+        ("file:/a/b", "/a/b"),
+        ("file:////a", "/a"),
+        ("file:///a%20b/%C3%BC%25?x#y", "/a b/ü%?x#y"),
+        ("file:///a/", "/a"),
+        ("file:///", "/"),
+    ],
+)
+def test_a_file_uri_is_a_path_on_this_machine(uri, path):
+    assert not paths.is_remote(uri)
+    assert paths.to_path(uri) == pathlib.Path(path)
+    assert paths.absolute(uri) == path
+    assert paths.relative(path) == paths.relative(uri)
+
+
+@pytest.mark.parametrize("uri", ["file://", "file://machine/x", "file://localhost", "file://x", "File://a/b"])
+def test_file_uris_of_another_machine_are_refused(uri):
+    assert not paths.is_remote(uri)
+    for function in (paths.to_path, paths.absolute, paths.relative):
+        with pytest.raises(InputError, match=f"^{uri} is not a file on this machine"):
+            function(uri)
+
+
+def test_paths_that_look_like_uris(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert paths.absolute("./file:/x") == str(tmp_path / "file:/x")
+    assert paths.absolute("file:x") == str(tmp_path / "file:x")
+    assert paths.absolute("a%20b") == str(tmp_path / "a%20b")
+    assert paths.to_path(pathlib.Path("file:/x")) == pathlib.Path("file:/x")
+    assert not paths.is_remote(pathlib.Path("gs://x"))
+    assert (
+        paths.is_remote(paths.to_path("ram://x/y")) and paths.to_path(paths.to_path("ram://x/y")).name == "y"
+    )
+
+
+def test_the_home_of_an_unknown_user_is_refused(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert paths.absolute("~/x") == "/home/me/x"
+    with pytest.raises(
+        InputError, match="^~nobody_of_this_name/x: ~nobody_of_this_name is not a user's home"
+    ):
+        paths.absolute("~nobody_of_this_name/x")
+
+
+def test_a_file_uri_is_locked_as_its_folder_is(tmp_path):
+    uri = f"file://{tmp_path}/my%20run"
+    with runs.RunFolder(uri).lock():
+        assert (tmp_path / "my run").is_dir()
+        with (
+            pytest.raises(InputError, match="another process is training in it"),
+            runs.RunFolder(tmp_path / "my run").lock(),
+        ):
+            pass
+
+
+@pytest.mark.parametrize("letter", ["[", "]", "*", "?", "\\"])
+def test_what_tensorflow_takes_for_a_pattern_is_refused(letter):
+    with pytest.raises(InputError, match="TensorFlow takes"):
+        runs.RunFolder(f"/runs/a{letter}/x")

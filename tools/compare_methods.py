@@ -23,6 +23,7 @@ from munit_tf.runs import CONFIGS
 from munit_tf.scoring import runs as scoring_runs
 from munit_tf.scoring.comparison import picture, table
 from munit_tf.scoring.options import EvaluateConfig
+from munit_tf.terminal import say
 from munit_tf.training import devices
 from munit_tf.whole_files import replacing
 
@@ -174,7 +175,10 @@ class Comparison:
         Raises:
             InputError: a training or an evaluation failed; what was done before is kept.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"--output={self.folder} cannot be written: {error.strerror}") from error
         if not self._classifier.exists():
             self._train_classifier()
         wanted = [(name, seed) for seed in self._config.seeds for name in self._config.methods]
@@ -265,7 +269,7 @@ def compare(config):
         picture(folders, labels).save(file, "PNG")
     with replacing(comparison.folder / "comparison.md") as file:
         file.write(f"{text}\n![rows: methods; columns: styles](comparison.png)\n".encode())
-    print(f"\n{text}\nwritten to: {os.path.relpath(comparison.folder)}")
+    say("", *text.split("\n"), f"written to: {os.path.relpath(comparison.folder)}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from munit_tf.command_line import run_training_command
 from munit_tf.config import Config, InputError, option
+from munit_tf.terminal import say
 from munit_tf.whole_files import replacing
 
 USAGE = """\
@@ -49,7 +50,7 @@ def _look(config, options):
     cost = _measure(options) if config.measure_step else None  # First, for the memory is the process' peak.
     inspection = whole.inspect(options.data, decode=not config.headers_only)
     unreadable = options.data.unreadable
-    print(report.as_text(inspection, unreadable))
+    say(*report.as_text(inspection, unreadable).split("\n"))
     if cost:
         train = options.train
         print(
@@ -72,7 +73,7 @@ def _measure(options):
     try:
         return measuring.measure(options)
     except InputError as error:  # What is wrong with the images is about to be found.
-        print(f"doctor: no step was measured: {error}", file=sys.stderr)
+        say(f"doctor: no step was measured: {error}", file=sys.stderr)
         return None
 
 

@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from munit_tf import command_line, help_pages
 from munit_tf.config import Config, InputError, check_sizes, option, to_text
+from munit_tf.terminal import say
 
 USAGE = """\
 Turns a checkpoint of the authors' PyTorch implementation of MUNIT into a run folder.
@@ -69,7 +70,7 @@ def main(argv):
         known = {name: value for options in shown.values() for name, value in options.items()}
         options, shipped = command_line.parse(rest, methods, registry.NAMES, known)
         if shipped:
-            print(f"using {os.path.relpath(shipped)}", file=sys.stderr)
+            say(f"using {os.path.relpath(shipped)}", file=sys.stderr)
         step, its_source = _step(files)
         _import(files, states, step, options)
         _report(shown, step, its_source, options)
@@ -192,13 +193,13 @@ def _report(shown, step, its_source, options):
             continue
         print(f"{kind}, as its file shows: {_flags(options, shown[kind])}")
         print(f"{kind}, by flag or default: {_flags(options, [h for h in hidden if h not in shown[kind]])}")
-    print(f"step: {step}, {its_source}; Adam's moments start at 0")
+    say(f"step: {step}, {its_source}; Adam's moments start at 0")
     output = pathlib.Path(os.path.relpath(options.train.output))
-    print(f"run folder: {output}")
+    say(f"run folder: {output}")
     flagfile = shlex.quote(f"--flagfile={output / 'run.flags'}")
     images = "" if options.data.dataset or options.data.train_a else " --dataset=..."
     longer = "" if options.train.steps > step else f", with --steps above {step}"
-    print(f"to train on: python -m munit_tf.train {flagfile} --resume=must{images}{longer}")
+    say(f"to train on: python -m munit_tf.train {flagfile} --resume=must{images}{longer}")
 
 
 def _flags(options, names):

@@ -13,6 +13,8 @@ import numpy as np
 
 from munit_tf.command_line import run_command
 from munit_tf.config import Config, InputError, option
+from munit_tf.paths import is_special
+from munit_tf.terminal import say
 from munit_tf.whole_files import replacing
 
 # Before TensorFlow is imported: of its own messages only fatal ones.
@@ -76,7 +78,7 @@ def import_weights(config):
     if config.lpips:
         found["lpips"] = _linear(config.lpips)
     for name, arrays in found.items():
-        print(f"wrote {_write(config.output, name, arrays)}")
+        say(f"wrote {_write(config.output, name, arrays)}")
 
 
 def _network(network, path):
@@ -147,6 +149,8 @@ def _load(path):
 def _sha256(path):
     from munit_tf.networks import pretrained
 
+    if is_special(path):
+        raise InputError(f"cannot read {path}: it is not a regular file")
     try:
         return pretrained.sha256(path)
     except OSError as error:

@@ -10,6 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from munit_tf import command_line
 from munit_tf.config import Config, InputError, option
+from munit_tf.terminal import say
 
 USAGE = """\
 Sends image files to TF Serving, which serves what munit_tf.export wrote, and writes the translations:
@@ -86,7 +87,7 @@ def _translate(config):
         style_from=config.style_from,
         resize=config.resize,
     )
-    print(f"wrote {count} pictures of {len(files)} images to {os.path.relpath(config.output)}")
+    say(f"wrote {count} pictures of {len(files)} images to {os.path.relpath(config.output)}")
 
 
 if __name__ == "__main__":

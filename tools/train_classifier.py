@@ -11,6 +11,8 @@ from typing import Optional
 
 from munit_tf.command_line import run_command
 from munit_tf.config import Config, DataConfig, InputError, option
+from munit_tf.paths import absolute
+from munit_tf.terminal import say
 
 # Before TensorFlow is imported: of its own messages only fatal ones.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -83,7 +85,7 @@ def train(config):
     keras.utils.set_random_seed(config.seed)
     model, pretrained = _build(config, len(classes), size)
     counts = ", ".join(f"{name} {len(source)}" for name, source in classes.items())
-    print(f"{config.backbone} at {size} pixels; images: {counts}", file=sys.stderr)
+    say(f"{config.backbone} at {size} pixels; images: {counts}", file=sys.stderr)
     scores = _fit(model, training, validation, size, config, pretrained)
     if test:
         items = [(source, i, label) for label, source in enumerate(test) for i in range(len(source))]
@@ -103,7 +105,7 @@ def train(config):
     classifier.save(config.output, model, description)
     for name, value in scores.items():
         print(f"{name}: {value:.4g}")
-    print(f"classifier: {os.path.relpath(config.output)}")
+    say(f"classifier: {os.path.relpath(config.output)}")
 
 
 def _open(config, size):
@@ -111,8 +113,8 @@ def _open(config, size):
     from munit_tf.data import registry
     from munit_tf.data.sources import list_images
 
-    folder = pathlib.Path(config.dataset).expanduser()
-    if config.dataset in registry.NAMES or not folder.is_dir() or (folder / "trainA").is_dir():
+    folder = pathlib.Path(absolute(config.dataset))
+    if config.dataset in registry.NAMES or not os.path.isdir(folder) or os.path.isdir(folder / "trainA"):
         dataset = registry.open_dataset(
             DataConfig(dataset=config.dataset, data_dir=config.data_dir, resize=_loaded_size(size))
         )

@@ -78,7 +78,7 @@ def _open(url):
         raise InputError(
             f"{url}: the server answers {error.code} {error.reason}; name another with --mirror=URL"
         ) from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: of a bad address.
         raise InputError(f"cannot fetch {url} ({error}): start again") from error
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import pathlib
 import queue
 import shutil
 import socket
+import sys
 import threading
 import urllib.parse
 import urllib.request
 
 from munit_tf.config import InputError
+from munit_tf.paths import absolute
+from munit_tf.terminal import say
 
 CONNECT_TIMEOUT_S = 10
 _PORTS = {"http": 80, "https": 443}
@@ -22,7 +24,7 @@ _PORTS = {"http": 80, "https": 443}
 def data_dir(config):
     """The folder of downloads and prepared data: `--data_dir`, else TFDS' own default."""
     chosen = config.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return pathlib.Path(chosen).expanduser()
+    return pathlib.Path(absolute(chosen))
 
 
 def check_reachable(url, name, hint):
@@ -38,7 +40,10 @@ def check_reachable(url, name, hint):
     Raises:
         InputError: if there is no connection.
     """
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:  # Such as a bracket of an IPv6 address alone.
+        parts = urllib.parse.SplitResult("", "", "", "", "")
     if parts.scheme not in _PORTS or not parts.hostname:
         raise InputError(f"{url} is no http:// or https:// address: correct it")
     outcome = queue.SimpleQueue()
@@ -94,7 +99,7 @@ def _wait_for_lock(file, root):
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        logging.getLogger(__name__).warning("waiting for another process that prepares data in %s", root)
+        say(f"waiting for another process that prepares data in {root}", file=sys.stderr)
         fcntl.flock(file, fcntl.LOCK_EX)
 
 

@@ -14,6 +14,7 @@ from munit_tf.data import archives, tfds
 from munit_tf.data.shapes import Shapes
 from munit_tf.data.skipping import skip_unreadable
 from munit_tf.data.sources import Files, list_images
+from munit_tf.paths import absolute
 
 LAYOUT = "trainA trainB (and both testA testB or neither)"
 
@@ -91,15 +92,15 @@ def is_here(config):
 
 
 def _from_folder(config):
-    folder = pathlib.Path(config.dataset).expanduser()
-    if not folder.is_dir():
+    folder = pathlib.Path(absolute(config.dataset))
+    if not os.path.isdir(folder):
         close = difflib.get_close_matches(config.dataset, NAMES, n=1)
         raise InputError(
             f"--dataset={config.dataset} is neither a known name nor a folder"
             + (f"; did you mean {close[0]}?" if close else ";")
             + f" names: {' '.join(NAMES)}; a folder holds {LAYOUT}"
         )
-    there = {name for name in tfds.FOLDERS if (folder / name).is_dir()}
+    there = {name for name in tfds.FOLDERS if os.path.isdir(folder / name)}
     wanted = tfds.FOLDERS if there & set(tfds.FOLDERS[2:]) else tfds.FOLDERS[:2]
     missing = [name for name in wanted if name not in there]
     if missing:

@@ -8,6 +8,7 @@ import threading
 from munit_tf.config import InputError
 from munit_tf.data.decoding import UnreadableImage
 from munit_tf.data.sources import Files
+from munit_tf.terminal import escaped
 
 _LOCK = threading.Lock()
 
@@ -105,7 +106,7 @@ class Skipping:
             if first:
                 from tqdm import tqdm
 
-                tqdm.write(f"skipped: {message}", file=sys.stderr)
+                tqdm.write(escaped(f"skipped: {message}"), file=sys.stderr)
             return None
         self._readable[index] = True
         return image

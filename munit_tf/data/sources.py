@@ -12,6 +12,7 @@ import os
 
 from munit_tf.config import InputError
 from munit_tf.data import decoding
+from munit_tf.paths import is_special
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 
@@ -140,8 +141,15 @@ def _in_folder(folder):
 
 
 def _in_list(path):
+    if is_special(path):
+        raise InputError(
+            f"{path} is not a regular file: give a folder of images, a glob, or a text file of paths"
+        )
     with open(path, encoding="utf-8-sig") as file:
-        lines = [line.strip() for line in file]
+        text = file.read()
+    if "\0" in text:
+        raise InputError(f"{path} is not text: give one path per line")
+    lines = [line.strip() for line in text.split("\n")]
     folder = os.path.dirname(path)
     paths = [os.path.join(folder, os.path.expanduser(line)) for line in lines if line]
     if not paths:

@@ -14,6 +14,7 @@ from typing import Callable
 
 from munit_tf.config import InputError
 from munit_tf.data import decoding, downloads
+from munit_tf.terminal import escaped
 
 FOLDERS = ("trainA", "trainB", "testA", "testB")
 
@@ -166,7 +167,7 @@ def _write_out(prepared, recipe, folder):
         )
         progress = tqdm(
             tensorflow_datasets.as_numpy(records),
-            desc=f"writing {split} to {folder.parent}",
+            desc=escaped(f"writing {split} to {folder.parent}"),
             total=builder.info.splits[split].num_examples,
             unit=" images",
             disable=None,

@@ -7,6 +7,7 @@ import numpy as np
 from munit_tf import style_codes
 from munit_tf.config import InputError
 from munit_tf.exploring.studio import source_domain, target_domain
+from munit_tf.terminal import say
 from munit_tf.translation.interpolation import slerp
 
 PICTURES_SHOWN = 12
@@ -53,7 +54,7 @@ class Shelf:
         try:
             return self._studio.picture(self._domain, index)
         except InputError as error:
-            print(f"munit_tf.explore: {error}", file=sys.stderr)
+            say(f"munit_tf.explore: {error}", file=sys.stderr)
             return None
 
     def more(self):

@@ -29,7 +29,10 @@ class EvaluateConfig(Config):
 
     run: Optional[str] = option(None, "run folder to evaluate", path=True, remote=True, required=True)
     compare: Optional[tuple[str, ...]] = option(
-        None, "other run folders, RUN2,RUN3: evaluated alike where they are not yet, and put beside it"
+        None,
+        "other run folders, RUN2,RUN3: evaluated alike where they are not yet, and put beside it",
+        path=True,
+        remote=True,
     )
     metrics: Optional[tuple[str, ...]] = option(
         None,

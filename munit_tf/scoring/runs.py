@@ -41,7 +41,7 @@ def evaluate(config):
         InputError: a run cannot be evaluated; then nothing of it is written.
     """
     networks = Networks(config)
-    paths = [config.run, *map(absolute, config.compare or ())]
+    paths = [config.run, *(config.compare or ())]
     for path in paths:
         runs.newest(path)  # Says what is wrong with it.
     results = {}
@@ -118,11 +118,9 @@ def _wanted(asked, subjects):
 def _data_options(config, options):
     if not config.dataset:
         return options
-    dataset = os.path.expanduser(config.dataset)
+    dataset = absolute(config.dataset)
     own = dict(train_a=None, train_b=None, test_a=None, test_b=None, paired=False)
-    return dataclasses.replace(
-        options, dataset=os.path.abspath(dataset) if os.path.isdir(dataset) else config.dataset, **own
-    )
+    return dataclasses.replace(options, dataset=dataset if os.path.isdir(dataset) else config.dataset, **own)
 
 
 def _head(config, checkpoint):

@@ -46,8 +46,8 @@ def export(model, folder, *, formats, quantize, max_pixels, image_size):
         raise InputError(
             f"--max_pixels={max_pixels}: must be at least {least}, which images of warm-up and checks have"
         )
-    if set(str(folder)) & set("[]*?"):
-        raise InputError(f"--output={folder}: TensorFlow takes [ ] * ? in a path for patterns")
+    if set(str(folder)) & set("[]*?\\"):
+        raise InputError(f"--output={folder}: TensorFlow takes [ ] * ? \\ in a path for patterns")
     folder = pathlib.Path(folder)
     rows = []
     with _unfinished(folder) as unfinished:

@@ -14,6 +14,7 @@ from munit_tf.checkpoints import NotFinite
 from munit_tf.config import InputError, Options
 from munit_tf.data import pipeline, registry
 from munit_tf.data.inspection import start
+from munit_tf.terminal import say
 from munit_tf.training import callbacks, rollback
 from munit_tf.training.devices import describe, make_strategy
 from munit_tf.training.probes import Probes
@@ -37,17 +38,17 @@ def train(options: Options) -> Optional[signal.Signals]:
     """
     options.validate()
     train_options = options.train
+    folder = runs.RunFolder(train_options.output)
     workers = Workers(make_strategy(train_options.strategy, train_options.batch_size))
     with contextlib.ExitStack() as stack:
         stack.enter_context(workers.ending_together())
         dataset = _open_dataset(options, workers)
-        folder = runs.RunFolder(train_options.output)
         if workers.is_chief:
             stack.enter_context(folder.lock())
         model, is_new = _build_or_restore(folder, options, workers)
         first_step = int(model.step.numpy())
         if first_step >= train_options.steps:
-            print(
+            say(
                 f"{folder.path} is at step {first_step} already: for more training give a larger --steps",
                 file=sys.stderr,
             )
@@ -73,8 +74,7 @@ def _open_dataset(options, workers):
     dataset = registry.open_dataset(options.data)
     advice = start.check(dataset.train, options.data)
     if workers.is_chief:
-        for line in advice:
-            print(line, file=sys.stderr)
+        say(*advice, file=sys.stderr)
     print(f"training on {describe()}", file=sys.stderr)
     return dataset
 

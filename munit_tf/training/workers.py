@@ -9,6 +9,7 @@ import sys
 import tensorflow as tf
 
 from munit_tf.config import InputError
+from munit_tf.terminal import say
 
 _EXAMPLE = (
     '{"cluster": {"worker": ["machine0:12345", "machine1:12345"]}, "task": {"type": "worker", "index": 0}}'
@@ -28,7 +29,7 @@ def join():
     """
     addresses, own = read_cluster(os.environ.get("TF_CONFIG"))
     others = ", ".join(address for i, address in enumerate(addresses) if i != own)
-    print(f"worker {own} of {len(addresses)} at {addresses[own]}, waiting for {others}", file=sys.stderr)
+    say(f"worker {own} of {len(addresses)} at {addresses[own]}, waiting for {others}", file=sys.stderr)
     # Python does not get to see a signal while TensorFlow waits, which it does for up to an hour.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:

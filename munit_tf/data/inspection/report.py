@@ -9,6 +9,7 @@ import statistics
 
 from munit_tf.data.inspection import copies
 from munit_tf.data.inspection.kinds import KINDS, is_fatal
+from munit_tf.terminal import escaped
 
 _EXAMPLES = 3
 
@@ -37,7 +38,7 @@ def as_text(inspection, unreadable):
     fatal = fatal_count(inspection, unreadable)
     advice = len(inspection.findings) - fatal
     lines.append(f"{fatal} fatal, {advice} to know about" if inspection.findings else "nothing found")
-    return "\n".join(lines)
+    return "\n".join(map(escaped, lines))
 
 
 def as_json(inspection, unreadable):
