@@ -6,6 +6,8 @@ import dataclasses
 import typing
 from typing import Any, Optional
 
+MOST_STEPS = 10**12
+
 
 class InputError(ValueError):
     """Something that the user can mend; a command prints it as one line and ends with status 2."""
@@ -23,14 +25,15 @@ def option(
     required=False,
     may_change=False,
     recorded=True,
+    memory=False,
 ):
     """A dataclass field that becomes a flag.
 
     Args:
         default: the value where the flag is not given.
         help: one line for `--help`; units included.
-        minimum: least number allowed.
-        maximum: largest number allowed.
+        minimum: least number allowed; every number has one.
+        maximum: largest number allowed; every number has one. Of a tuple of numbers both hold for each.
         choices: the strings allowed.
         path: a file or folder on this machine; made absolute, so that a run folder stays usable
             from another working directory.
@@ -38,6 +41,7 @@ def option(
         required: the flag must be given; the default is None then.
         may_change: a resumed run may be given another value.
         recorded: whether it stands in `run.flags`.
+        memory: a smaller number needs less memory; of a switch: switched on it needs less.
     """
     metadata = dict(
         help=help,
@@ -49,6 +53,7 @@ def option(
         required=required,
         may_change=may_change,
         recorded=recorded,
+        memory=memory,
     )
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -125,9 +130,15 @@ class DataConfig(Config):
         choices=("error", "skip"),
         may_change=True,
     )
-    resize: int = option(256, "shorter side after resizing, in pixels", minimum=1)
+    resize: int = option(
+        256, "shorter side after resizing, in pixels", minimum=1, maximum=13_000, memory=True
+    )
     image_size: tuple = option(
-        (256, 256), "random crop after resizing, in pixels: 256 or 192x256 (height x width)"
+        (256, 256),
+        "random crop after resizing, in pixels: 256 or 192x256 (height x width)",
+        minimum=1,
+        maximum=65_536,
+        memory=True,
     )
 
 
@@ -136,8 +147,10 @@ class TrainConfig(Config):
     """Training."""
 
     method: str = option("munit", "which method")
-    steps: int = option(1_000_000, "train until this step", minimum=1, may_change=True)
-    batch_size: int = option(1, "images of each domain in one step, over all replicas", minimum=1)
+    steps: int = option(1_000_000, "train until this step", minimum=1, maximum=MOST_STEPS, may_change=True)
+    batch_size: int = option(
+        1, "images of each domain in one step, over all replicas", minimum=1, maximum=65_536, memory=True
+    )
     seed: int = option(
         0,
         "of the initial weights, the order of images, crops, flips and styles",
@@ -176,14 +189,23 @@ class TrainConfig(Config):
         False,
         "make results inside the networks again for the gradient: less memory for more time",
         may_change=True,
+        memory=True,
     )
     log_every: int = option(
-        100, "steps between lines of log.jsonl and TensorBoard points", minimum=1, may_change=True
+        100,
+        "steps between lines of log.jsonl and TensorBoard points",
+        minimum=1,
+        maximum=MOST_STEPS,
+        may_change=True,
     )
-    sample_every: int = option(1000, "steps between sample grids", minimum=1, may_change=True)
-    checkpoint_every: int = option(5000, "steps between checkpoints", minimum=1, may_change=True)
+    sample_every: int = option(
+        1000, "steps between sample grids", minimum=1, maximum=MOST_STEPS, may_change=True
+    )
+    checkpoint_every: int = option(
+        5000, "steps between checkpoints", minimum=1, maximum=MOST_STEPS, may_change=True
+    )
     keep_checkpoints: int = option(
-        5, "how many of the newest checkpoints to keep", minimum=1, may_change=True
+        5, "how many of the newest checkpoints to keep", minimum=1, maximum=MOST_STEPS, may_change=True
     )
     on_nan: str = option(
         "stop",
@@ -240,7 +262,9 @@ def title(config_class):
 def to_text(value):
     """An option's value as a flag has it."""
     if isinstance(value, tuple):
-        return ("," if value and isinstance(value[0], str) else "x").join(map(str, value))
+        return ("," if value and isinstance(value[0], str) else "x").join(map(to_text, value))
+    if type(value) is int and value.bit_length() > 1000:  # Python refuses to write out longer ones.
+        return f"(a number of {value.bit_length()} bits)"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -252,9 +276,12 @@ def without_none(kind):
 
 def _problem(value, kind, limits):
     """What is wrong with an option's value, or None."""
+    least, most = limits["minimum"], limits["maximum"]
     if kind is tuple:
-        fits = isinstance(value, tuple) and len(value) == 2 and all(type(x) is int and x > 0 for x in value)
-        return None if fits else "must be a height and a width in pixels"
+        if not isinstance(value, tuple) or len(value) != 2 or any(type(side) is not int for side in value):
+            return "must be a height and a width in pixels"
+        fits = all(least <= side <= most for side in value)
+        return None if fits else f"height and width must be from {least} to {most} pixels"
     if kind == tuple[str, ...]:
         if not isinstance(value, tuple) or not value:
             return "must not be empty"
@@ -267,9 +294,6 @@ def _problem(value, kind, limits):
         return "must not be empty"
     if limits["choices"] and value not in limits["choices"]:
         return f"must be one of {', '.join(limits['choices'])}"
-    least, most = limits["minimum"], limits["maximum"]
-    if least is not None and not least <= value < float("inf"):
-        return f"must be a number of at least {least}"
-    if most is not None and value > most:
-        return f"must be at most {most}"
+    if kind in (int, float) and not least <= value <= most:  # NaN is not, either.
+        return f"must be a number from {least:.13g} to {most:.13g}"
     return None

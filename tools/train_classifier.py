@@ -48,16 +48,22 @@ class ClassifierConfig(Config):
         os.path.join("~", ".keras", "models"), "where Keras' weights lie or are downloaded to", path=True
     )
     image_size: Optional[int] = option(
-        None, "side of the images, in pixels (default: 299; 64 for small)", minimum=16
+        None,
+        "side of the images, in pixels (default: 299; 64 for small)",
+        minimum=16,
+        maximum=8192,
+        memory=True,
     )
     validation: float = option(
         0.1, "share of each class' images kept for validation", minimum=0.01, maximum=0.5
     )
-    batch_size: int = option(32, "images in one step", minimum=1)
-    epochs: int = option(60, "at most", minimum=1)
-    patience: int = option(8, "epochs without a better validation loss after which to stop", minimum=1)
+    batch_size: int = option(32, "images in one step", minimum=1, maximum=65_536, memory=True)
+    epochs: int = option(60, "at most", minimum=1, maximum=1_000_000)
+    patience: int = option(
+        8, "epochs without a better validation loss after which to stop", minimum=1, maximum=1_000_000
+    )
     learning_rate: Optional[float] = option(
-        None, "Adam's (default: 1e-4 to fine-tune, 1e-3 from scratch)", minimum=1e-9
+        None, "Adam's (default: 1e-4 to fine-tune, 1e-3 from scratch)", minimum=1e-9, maximum=1e9
     )
     seed: int = option(0, "of weights, order and augmentation", minimum=0, maximum=2**32 - 1)
 
