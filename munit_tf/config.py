@@ -97,6 +97,11 @@ class MethodConfig(Config):
                 f"multiples of {multiple} and at least {least} with these numbers of layers and scales"
             )
 
+    def remembered(self, height: int, width: int) -> int:
+        """How many numbers training keeps besides weights and moments, for images of this size in pixels."""
+        del height, width
+        return 0
+
     def check_run(self, data, train):
         """Raises InputError where the method cannot be trained with a DataConfig and a TrainConfig."""
 
@@ -254,6 +259,27 @@ class Options:
         return names
 
 
+def costly(*configs: Config) -> dict[str, str]:
+    """{flag: "--name=value"} of all numbers that cost memory and are larger than their defaults."""
+    found = {}
+    for config in configs:
+        for field in dataclasses.fields(config):
+            value = getattr(config, field.name)
+            if field.metadata["memory"] and not isinstance(value, bool) and _is_larger(value, field.default):
+                found[f"--{field.name}"] = f"--{field.name}={to_text(value)}"
+    return found
+
+
+def less_memory(*config_classes: type[Config]) -> str:
+    """What to do for a command with these options to need less memory: `lower --a or --b, or add --c`."""
+    fields = [each for cls in config_classes for each in dataclasses.fields(cls) if each.metadata["memory"]]
+    lower = [f"--{field.name}" for field in fields if not isinstance(field.default, bool)]
+    switches = [f"--{field.name}" for field in fields if isinstance(field.default, bool)]
+    if not fields:
+        return "close other programs, or take a machine with more"
+    return f"lower {' or '.join(lower)}" + "".join(f", or add {switch}" for switch in switches)
+
+
 def title(config_class):
     """What a group of options is about: the first line of its class' docstring."""
     return config_class.__doc__.split("\n")[0].rstrip(".")
@@ -272,6 +298,12 @@ def without_none(kind):
     """Optional[X] -> X; any other type as it is."""
     kinds = [each for each in typing.get_args(kind) if each is not type(None)]
     return kinds[0] if typing.get_origin(kind) is typing.Union else kind
+
+
+def _is_larger(value: Any, default: Any) -> bool:
+    if isinstance(value, tuple):
+        return any(side > usual for side, usual in zip(value, default))
+    return value is not None and value > (default or 0)
 
 
 def _problem(value, kind, limits):

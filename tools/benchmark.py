@@ -129,9 +129,10 @@ def _measure(options, repeats, profile):
     import tensorflow as tf
 
     from munit_tf import runs
-    from munit_tf.training import devices
+    from munit_tf.training import devices, memory
 
     devices.set_up()
+    memory.check(options, replicas=1)
     peak = _peak_of_convolution(tf)
     model = runs.build_model(options)
     runs.compile_model(model, options)

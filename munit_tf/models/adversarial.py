@@ -10,6 +10,7 @@ from munit_tf import compat, tracing
 from munit_tf.models.batching import in_one_batch
 from munit_tf.models.naming import named_variables
 from munit_tf.models.optimizers import Adam
+from munit_tf.networks import counting
 
 Direction = collections.namedtuple("Direction", ["source", "target"])
 DIRECTIONS = types.MappingProxyType({"a2b": Direction("a", "b"), "b2a": Direction("b", "a")})
@@ -166,19 +167,34 @@ class AdversarialModel(keras.Model):
             state.update({f"{name}/{key}": variable for key, variable in variables.items()})
         return state
 
-    def _build(self):
-        """Makes all weights by running the networks once; to be called last in a constructor."""
-        self.built = True
-        size = self.config.smallest_size
-        images = tf.zeros([1, size, size, 3], self.result_dtype)
-        shapes = self.noise(size, size)
-        noise = {name: tf.zeros([1, *shape], self.result_dtype) for name, shape in shapes.items()}
+    def losses_of_zeros(self, count, height, width):
+        """Runs all networks once, on images and noise of zeros.
+
+        Args:
+            count: images of each domain.
+            height: of the images, in pixels.
+            width: the same.
+
+        Returns:
+            (the discriminators' losses, the generators'), each {"term/domain": scalar}.
+        """
+        images = tf.zeros([count, height, width, 3], self.result_dtype)
+        shapes = self.noise(height, width)
+        noise = {name: tf.zeros([count, *shape], self.result_dtype) for name, shape in shapes.items()}
         batch = self.prepare({"a": images, "b": images, **noise})
+        of_discriminators, of_generators = {}, {}
         for name in self.directions:
             direction = DIRECTIONS[name]
             made = self.generate(*direction, batch)
-            self.discriminator_losses(*direction, batch, made)
-            self.generator_losses(*direction, batch, made)
+            of_discriminators.update(self.discriminator_losses(*direction, batch, made))
+            of_generators.update(self.generator_losses(*direction, batch, made))
+        return of_discriminators, of_generators
+
+    def _build(self):
+        """Makes all weights by running the networks once; to be called last in a constructor."""
+        self.built = True
+        if not counting.is_on():
+            self.losses_of_zeros(1, *[self.config.smallest_size] * 2)
 
     def _update_both(self, batch):
         directions = [DIRECTIONS[name] for name in self.directions]

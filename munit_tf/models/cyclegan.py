@@ -35,6 +35,10 @@ class CycleGANConfig(PatchConfig, ResidualConfig):
         memory=True,
     )
 
+    def remembered(self, height: int, width: int) -> int:
+        """See MethodConfig.remembered: both domains' pools."""
+        return 2 * self.pool_size * height * width * 3
+
 
 class CycleGAN(Translator):
     """A generator for each direction, and back again; no style, so one output per image.

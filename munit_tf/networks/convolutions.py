@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from munit_tf import compat, tracing
-from munit_tf.networks import winograd
+from munit_tf.networks import counting, winograd
 from munit_tf.networks.borders import pad
 
 PADDINGS = {"reflect": "REFLECT", "zero": "CONSTANT"}
@@ -23,7 +23,7 @@ def dcgan_normal():
     return keras.initializers.RandomNormal(0.0, 0.02)
 
 
-class Conv(keras.layers.Layer):
+class Conv(counting.Layer):
     """Padding on every side, then a valid convolution, with bias or without.
 
     Args:
@@ -67,17 +67,15 @@ class Conv(keras.layers.Layer):
             name="bias", shape=(self.filters,), initializer="zeros", trainable=self.adds_bias
         )
         if self.spectral_norm:
-            # Every replica makes the same update from the same kernel, so none need be exchanged.
-            self.singular_vector = tf.Variable(
-                tf.fill([self.filters], tf.cast(self.filters, self.variable_dtype) ** -0.5),
-                trainable=False,
-                synchronization=tf.VariableSynchronization.ON_READ,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            self.singular_vector = self.add_state(
+                (self.filters,), tf.cast(self.filters, self.variable_dtype) ** -0.5
             )
         self.built = True
 
     def call(self, x, training=False):
         """x [N,H,W,C_in] -> [N,H',W',C_out]; `training` lets spectral normalisation go on iterating."""
+        if counting.is_on():
+            return counting.convolved(x, self.kernel, self.stride, self.padding)
         kernel = tf.cast(self.full_kernel(training), x.dtype)
         return self.biased(convolve(x, kernel, self.stride, self.padding, self.padding_mode))
 

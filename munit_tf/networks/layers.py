@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from munit_tf import tracing
 from munit_tf.networks.convolutions import Conv, he_normal
+from munit_tf.networks.counting import Layer
 from munit_tf.networks.normalization import LayerNorm, adaptive_instance_norm, instance_norm
 from munit_tf.networks.upsampling import UpsampledConv
 
@@ -17,7 +18,7 @@ ACTIVATIONS = {
 }
 
 
-class PReLU(keras.layers.Layer):
+class PReLU(Layer):
     """max(x, 0) + slope * min(x, 0), one learned slope for all channels, at first 0.25."""
 
     def build(self, input_shape):
@@ -147,7 +148,7 @@ class StyledResidualBlocks(keras.layers.Layer):
         return list(zip(pieces[1::2], pieces[0::2]))
 
 
-class Dense(keras.layers.Layer):
+class Dense(Layer):
     """x [N,C_in] -> [N,units], with bias; `initializer` makes the kernel's initialiser."""
 
     def __init__(self, units, initializer=he_normal):

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from munit_tf import tracing
+from munit_tf.networks import counting
 
 EPSILON = 1e-5
 
@@ -24,6 +25,8 @@ def adaptive_instance_norm(x, scale, offset):
     Returns:
         [N,H,W,C], of x's type.
     """
+    if counting.is_on():
+        return x
     if not tracing.is_portable() and x.dtype != tf.float64:
         return _batch_norm_of_instances(x, scale, offset)
 
@@ -41,7 +44,7 @@ def instance_norm(x):
     return adaptive_instance_norm(x, tf.ones(shape, dtype), tf.zeros(shape, dtype))
 
 
-class LayerNorm(keras.layers.Layer):
+class LayerNorm(counting.Layer):
     """The authors' layer norm: gamma * (x - mean) / (std + 1e-5) + beta.
 
     Mean and std are taken over H, W and C of one image; std is the unbiased one (N - 1), and the
@@ -59,6 +62,8 @@ class LayerNorm(keras.layers.Layer):
 
     def call(self, x):
         """x [N,H,W,C] -> the same shape and type."""
+        if counting.is_on():
+            return x
 
         def factor(variance, count):
             unbiased = count / (count - 1)

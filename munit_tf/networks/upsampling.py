@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from munit_tf import tracing
+from munit_tf.networks import counting
 from munit_tf.networks.borders import inside
 from munit_tf.networks.convolutions import Conv, convolve
 
@@ -30,6 +31,9 @@ class UpsampledConv(Conv):
 
     def call(self, x, training=False):
         """x [N,H,W,C_in], H and W at least 2 for a kernel of 5 -> [N,2H,2W,C_out]."""
+        if counting.is_on():
+            doubled = tf.raw_ops.ResizeNearestNeighbor(images=x, size=[2 * side for side in x.shape[1:3]])
+            return counting.convolved(doubled, self.kernel, self.stride, self.padding)
         reflect = self.padding_mode == "REFLECT"
         kernel, *outer_lines = _sub_pixel_kernels(self.full_kernel(training), x.dtype)
         # A border of zeros is one at either resolution. A reflected one begins with a copy of the

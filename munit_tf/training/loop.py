@@ -12,7 +12,7 @@ from munit_tf.checkpoints import NotFinite
 from munit_tf.config import InputError
 from munit_tf.data import pipeline, registry
 from munit_tf.data.inspection import start
-from munit_tf.training import callbacks, rollback
+from munit_tf.training import callbacks, memory, rollback
 from munit_tf.training.devices import describe, make_strategy
 from munit_tf.training.probes import Probes
 from munit_tf.training.workers import Workers
@@ -39,6 +39,7 @@ def train(options):
     if options.train.strategy == "multiworker" and options.train.on_nan == "rollback":
         raise InputError("--strategy=multiworker cannot go back together: take --on_nan=stop")
     workers = Workers(make_strategy(options.train.strategy, options.train.batch_size))
+    memory.check(options, workers.strategy.num_replicas_in_sync)
     with workers.ending_together():
         dataset = registry.open_dataset(options.data)
         advice = start.check(dataset.train, options.data)
