@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Iterable
 from typing import Any, Optional
 
 MOST_STEPS = 10**12
@@ -270,6 +271,12 @@ def costly(*configs: Config) -> dict[str, str]:
     return found
 
 
+def one_of(names: Iterable[str]) -> str:
+    """`a, b or c`."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def less_memory(*config_classes: type[Config]) -> str:
     """What to do for a command with these options to need less memory: `lower --a or --b, or add --c`."""
     fields = [each for cls in config_classes for each in dataclasses.fields(cls) if each.metadata["memory"]]
@@ -277,7 +284,7 @@ def less_memory(*config_classes: type[Config]) -> str:
     switches = [f"--{field.name}" for field in fields if isinstance(field.default, bool)]
     if not fields:
         return "close other programs, or take a machine with more"
-    return f"lower {' or '.join(lower)}" + "".join(f", or add {switch}" for switch in switches)
+    return f"lower {one_of(lower)}" + "".join(f", or add {switch}" for switch in switches)
 
 
 def title(config_class):

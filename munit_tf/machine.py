@@ -22,7 +22,7 @@ def require(need: float, purpose: str, remedy: str, *, host: bool = False) -> No
 
     Args:
         need: bytes that it takes at least.
-        purpose: what takes them, as the beginning of a sentence.
+        purpose: what takes them, as the beginning of a sentence that ends in "need" or "needs".
         remedy: what to do about it, as the end of one.
         host: they are this machine's, even if the networks run on a GPU.
 
@@ -32,7 +32,7 @@ def require(need: float, purpose: str, remedy: str, *, host: bool = False) -> No
     there, owner = host_memory() if host else memory()
     if need > there:
         raise InputError(
-            f"{purpose} needs {to_text(need)} of memory or more, and {owner} has {to_text(there)}: {remedy}"
+            f"{purpose} {to_text(need)} of memory or more, and {owner} has {to_text(there)}: {remedy}"
         )
 
 

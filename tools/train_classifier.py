@@ -9,6 +9,7 @@ import sys
 import tempfile
 from typing import Optional
 
+from munit_tf import machine
 from munit_tf.command_line import run_command
 from munit_tf.config import Config, DataConfig, InputError, option
 
@@ -23,6 +24,9 @@ Trains a classifier of images, for the metrics of `python -m munit_tf.evaluate` 
 
 Of a data set with trainA and trainB it tells a from b (accuracy); of a folder with one subfolder of images
 for each class it tells these (IS and CIS, as MUNIT's authors did for kinds of animals)."""
+
+# One in use, and two that are loaded meanwhile.
+_BATCHES = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +88,12 @@ def train(config):
     if size < SMALLEST_SIZES[config.backbone]:
         least = SMALLEST_SIZES[config.backbone]
         raise InputError(f"--image_size={size} is too small for {config.backbone}: {least} at least")
+    machine.require(
+        _BATCHES * config.batch_size * size**2 * 3 * 4,
+        f"--batch_size={config.batch_size} at {size} pixels: loading images needs",
+        "lower --batch_size or --image_size",
+        host=True,
+    )
     classes, test = _open(config, size)
     training, validation = _split(classes, config)
     keras.utils.set_random_seed(config.seed)

@@ -1,7 +1,7 @@
 """How much memory networks need at least, worked out before any of it is taken.
 
-The weights are counted exactly. Feature maps are estimated from the outputs of the convolutions, lower than
-what was measured: what would fit is never refused.
+The weights are counted exactly. Of feature maps only those count that convolutions take or make, which is
+less than what was measured: what would fit is never refused.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ import keras
 import tensorflow as tf
 
 from munit_tf import machine
-from munit_tf.config import MethodConfig, costly
+from munit_tf.config import MethodConfig, costly, one_of
 from munit_tf.networks.counting import Count, counting
 
-# How many times the outputs of all convolutions are kept for a gradient: a normalisation keeps its input, and
-# the next convolution its own. Measured: 2.5 and more.
-_KEPT = 2
-# The same with --recompute or XLA. Measured: 1.1 and more.
-_KEPT_LESS = 0.5
-# How many times the largest output of a convolution is there without a gradient. Measured: 4 and more.
-_AT_ONCE = 3
+_WEIGHT = 4  # Bytes; float64 is for tests.
+# How much of the feature maps a gradient keeps: kernels need convolutions' inputs, normalisations their outputs.
+# Measured: 1.2 and more.
+_KEPT = 1
+# The same with --recompute or XLA. Measured: 0.5 and more.
+_KEPT_LESS = 0.25
+# How many times a convolution's input and output are there without a gradient. Measured: 1.9 and more.
+_AT_ONCE = 1.5
 
 
 @dataclasses.dataclass(frozen=True)
 class Footprint:
-    """What networks need, in bytes.
+    """How many numbers networks hold.
 
     Attributes:
         weights: all weights.
-        trained: the weights that are trained; a step needs as much again for their gradients, and twice as
-            much for Adam's moments.
-        features: outputs of all convolutions that the generators' losses depend on.
-        largest: the largest output of a convolution among them.
+        trained: those that are trained.
+        features: all that convolutions take or make which the generators' losses depend on.
+        largest: the most that one convolution takes and makes.
     """
 
     weights: int
@@ -44,14 +44,20 @@ class Footprint:
     features: int
     largest: int
 
-    def step(self, recompute: bool) -> float:
-        """Bytes that a training step needs at least, weights included."""
+    def step(self, number_size: int, recompute: bool) -> float:
+        """Bytes that a training step needs at least, weights, gradients and Adam's moments included.
+
+        Args:
+            number_size: bytes of a number in a feature map.
+            recompute: whether feature maps are made again for the gradient.
+        """
         kept = _KEPT_LESS if recompute else _KEPT
-        return self.weights + 3 * self.trained + kept * self.features
+        return _WEIGHT * (self.weights + 3 * self.trained) + number_size * kept * self.features
 
 
+@functools.lru_cache(maxsize=64)
 def footprint(model_class: type, config: MethodConfig, count: int, height: int, width: int) -> Footprint:
-    """The Footprint of a method in training, of the global Keras policy's precision.
+    """The Footprint of a method in training.
 
     Args:
         model_class: an AdversarialModel.
@@ -60,7 +66,13 @@ def footprint(model_class: type, config: MethodConfig, count: int, height: int, 
         height: of the images, in pixels.
         width: the same.
     """
-    return _of_losses(model_class, config, count, height, width, keras.mixed_precision.global_policy().name)
+    with counting() as counted:
+        model = model_class(config)
+        _, losses = model.losses_of_zeros(count, height, width)
+    wanted = [loss for name, loss in losses.items() if model.weight_of_term(name.split("/")[0])]
+    convolutions = _convolutions(counted, wanted)
+    maps = {x.ref(): x.shape.num_elements() for pair in convolutions for x in pair}
+    return Footprint(counted.weights, counted.trained, sum(maps.values()), _largest(convolutions))
 
 
 def check_networks(model_class: type, config: MethodConfig) -> None:
@@ -78,14 +90,15 @@ def check_networks(model_class: type, config: MethodConfig) -> None:
         return
     size = config.smallest_size  # They are run once when they are made.
     found = footprint(model_class, config, 1, size, size)
+    number_size = tf.as_dtype(keras.mixed_precision.global_policy().compute_dtype).size
     machine.require(
-        found.weights + _AT_ONCE * found.largest,
-        f"{' '.join(large.values())}: a model",
-        f"lower {' or '.join(large)}",
+        _WEIGHT * found.weights + _AT_ONCE * number_size * found.largest,
+        f"{' '.join(large.values())}: a model needs",
+        f"lower {one_of(large)}",
     )
 
 
-def check_pictures(model: Any, count: int, height: int, width: int, what: str, remedy: str) -> None:
+def check_translation(model: Any, count: int, height: int, width: int, remedy: str, what: str = "") -> None:
     """Refuses images that cannot be translated at once.
 
     Args:
@@ -93,53 +106,44 @@ def check_pictures(model: Any, count: int, height: int, width: int, what: str, r
         count: how many images at once.
         height: of each, in pixels.
         width: the same.
-        what: what asks for it, such as a file or a flag.
         remedy: what to do about it.
+        what: what asks for it, such as a file or a flag.
 
     Raises:
         InputError: they do not fit in memory.
     """
-    policy = keras.mixed_precision.global_policy().name
+    numbers = _largest_per_pixel(type(model), model.config) * count * height * width
+    images = f"{count} image{'s' if count > 1 else ''} of {height}x{width} pixels"
     machine.require(
-        _AT_ONCE * _per_pixel(type(model), model.config, policy) * count * height * width,
-        f"{what}: translating {count} x {height}x{width} pixels at once",
+        _AT_ONCE * tf.as_dtype(model.compute_dtype).size * numbers,
+        f"{what}: translating {images} at once needs" if what else f"Translating {images} at once needs",
         remedy,
     )
 
 
 @functools.lru_cache(maxsize=64)
-def _of_losses(
-    model_class: type, config: MethodConfig, count: int, height: int, width: int, policy: str
-) -> Footprint:
-    del policy  # What is remembered is remembered by it.
-    with counting() as counted:
-        model = model_class(config)
-        _, losses = model.losses_of_zeros(count, height, width)
-    wanted = [loss for name, loss in losses.items() if model.weight_of_term(name.split("/")[0])]
-    outputs = _convolutions(counted, wanted)
-    size = tf.as_dtype(model.variable_dtype).size
-    return Footprint(size * counted.weights, size * counted.trained, sum(outputs), max(outputs))
-
-
-@functools.lru_cache(maxsize=64)
-def _per_pixel(model_class: type, config: MethodConfig, policy: str) -> float:
-    """Bytes of the largest convolution's output in a translation, for each pixel of the image."""
-    del policy
+def _largest_per_pixel(model_class: type, config: MethodConfig) -> float:
+    """The most numbers that a convolution of a translation takes and makes, for each pixel of the image."""
     side = -(-config.smallest_input // config.size_multiple) * config.size_multiple
     with counting() as counted:
         model = model_class(config)
         images = tf.zeros([1, side, side, 3], model.result_dtype)
         translations = [model.translate(images, direction) for direction in model.directions]
-    return max(_convolutions(counted, translations)) / side**2
+    return _largest(_convolutions(counted, translations)) / side**2
 
 
-def _convolutions(counted: Count, results: Iterable[tf.Tensor]) -> list[int]:
-    """Bytes of the output of each convolution that the results depend on."""
+def _convolutions(counted: Count, results: Iterable[tf.Tensor]) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """(input, output) of each convolution that the results depend on."""
     waiting, needed = [result.op for result in results], set()
     while waiting:
         operation = waiting.pop()
         if operation not in needed:
             needed.add(operation)
             waiting += [x.op for x in operation.inputs]
-    outputs = [each.outputs[0] for each in needed if each.type == "Conv2D" and each.graph is counted.graph]
-    return [x.shape.num_elements() * x.dtype.size for x in outputs]
+    convolutions = [each for each in needed if each.type == "Conv2D" and each.graph is counted.graph]
+    return [(each.inputs[0], each.outputs[0]) for each in convolutions]
+
+
+def _largest(convolutions: Iterable[tuple[tf.Tensor, tf.Tensor]]) -> int:
+    """The most numbers that one of them takes and makes."""
+    return max(x.shape.num_elements() + y.shape.num_elements() for x, y in convolutions)

@@ -75,7 +75,7 @@ class Conv(counting.Layer):
     def call(self, x, training=False):
         """x [N,H,W,C_in] -> [N,H',W',C_out]; `training` lets spectral normalisation go on iterating."""
         if counting.is_on():
-            return counting.convolved(x, self.kernel, self.stride, self.padding)
+            return counting.convolved(x, self.kernel.shape, self.stride, self.padding)
         kernel = tf.cast(self.full_kernel(training), x.dtype)
         return self.biased(convolve(x, kernel, self.stride, self.padding, self.padding_mode))
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 
 import keras
@@ -39,7 +40,8 @@ def counting() -> Iterator[Count]:
     graph = tf.__internal__.FuncGraph("counting")
     token = _count.set(Count(graph))
     try:
-        with graph.as_default():
+        with graph.as_default(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras 3's, of layers that nothing calls.
             yield _count.get()
     finally:
         _count.reset(token)
@@ -50,10 +52,10 @@ def is_on() -> bool:
     return _count.get() is not None
 
 
-def convolved(x: tf.Tensor, kernel: _Weight, stride: int, padding: int) -> tf.Tensor:
-    """A tensor like `x` [N,H,W,C_in] convolved with `kernel`, after a border of `padding` pixels."""
+def convolved(x: tf.Tensor, shape: Sequence[int], stride: int, padding: int) -> tf.Tensor:
+    """A tensor like `x` [N,H,W,C_in] convolved with a kernel of this shape, after a border of `padding`."""
     sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
-    return tf.nn.conv2d(x, _placeholder(kernel.shape, x.dtype), stride, sides)
+    return tf.nn.conv2d(x, _placeholder(shape, x.dtype), stride, sides)
 
 
 class Layer(keras.layers.Layer):
@@ -92,7 +94,7 @@ class _Weight:
         self.dtype = tf.as_dtype(dtype)
 
 
-def _placeholder(shape: tf.TensorShape, dtype: tf.DType) -> tf.Tensor:
+def _placeholder(shape: Sequence[int], dtype: tf.DType) -> tf.Tensor:
     return tf.compat.v1.placeholder(dtype, shape)
 
 

@@ -32,8 +32,7 @@ class UpsampledConv(Conv):
     def call(self, x, training=False):
         """x [N,H,W,C_in], H and W at least 2 for a kernel of 5 -> [N,2H,2W,C_out]."""
         if counting.is_on():
-            doubled = tf.raw_ops.ResizeNearestNeighbor(images=x, size=[2 * side for side in x.shape[1:3]])
-            return counting.convolved(doubled, self.kernel, self.stride, self.padding)
+            return tf.nn.depth_to_space(counting.convolved(x, [3, 3, x.shape[3], 4 * self.filters], 1, 1), 2)
         reflect = self.padding_mode == "REFLECT"
         kernel, *outer_lines = _sub_pixel_kernels(self.full_kernel(training), x.dtype)
         # A border of zeros is one at either resolution. A reflected one begins with a copy of the

@@ -52,7 +52,7 @@ class EvaluateConfig(Config):
         "outputs of each input for is, cis, fid, kid, accuracy (default: 100 for is and cis, 10 for the "
         "others); lpips has its protocol's",
         minimum=1,
-        maximum=1_000_000,
+        maximum=10_000,
         memory=True,
     )
     seed: int = option(0, "of the styles and of KID's subsets", minimum=0, maximum=2**32 - 1)

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from munit_tf.models.content import ContentTranslator
+from munit_tf.models.memory import check_translation
 from munit_tf.models.translator import DIRECTIONS
 from munit_tf.padding import pad_to_fit
 
@@ -41,6 +42,7 @@ class AnySize:
     def __init__(self, model, direction):
         config, (source, target) = model.config, DIRECTIONS[direction]
         separable = isinstance(model, ContentTranslator)
+        self._model = model
 
         def fit(images):
             return pad_to_fit(images, config.size_multiple, config.smallest_input)
@@ -72,8 +74,21 @@ class AnySize:
 
         self._decode = functools.lru_cache(None)(traced_decode)
 
+    def require_memory(self, count: int, height: int, width: int, what: str = "") -> None:
+        """Raises InputError where so many images of a size, in pixels, cannot be translated at once.
+
+        Args:
+            count: how many.
+            height: of each.
+            width: of each.
+            what: what asks for it, such as a file.
+        """
+        remedy = "take smaller images or fewer at once (--batch_size)"
+        check_translation(self._model, count, height, width, remedy, what)
+
     def encode(self, images):
-        """Images [N,H,W,3] of the source domain in [-1, 1] -> Encoded."""
+        """Images [N,H,W,3] of the source domain in [-1, 1] -> Encoded; InputError: see `require_memory`."""
+        self.require_memory(*images.shape[:3])
         return Encoded(self._encode(images), *images.shape[1:3])
 
     def decode(self, encoded, rows, styles):
@@ -86,7 +101,11 @@ class AnySize:
 
         Returns:
             Numpy [M,H,W,3] in [-1, 1], of the target domain.
+
+        Raises:
+            InputError: see `require_memory`.
         """
+        self.require_memory(len(rows), encoded.height, encoded.width)
         images = self._decode()(encoded.code, np.int32(rows), *([] if styles is None else [styles]))
         return images[:, : encoded.height, : encoded.width].numpy()
 
