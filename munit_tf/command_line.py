@@ -11,12 +11,13 @@ import typing
 
 from absl import flags
 
-from munit_tf import flagfiles
+from munit_tf import flagfiles, machine
 from munit_tf.config import (
     DataConfig,
     InputError,
     Options,
     TrainConfig,
+    less_memory,
     text_problem,
     to_text,
     without_none,
@@ -78,10 +79,20 @@ def read_flagfile(path, methods):
     return _to_options(_parse_values(flagfiles.read(str(path)), methods), methods)
 
 
-def run(program, job):
-    """Calls `job` as a command: its status, or 2 and one line for an InputError, 130 for Ctrl-C."""
+def run(program, job, *config_classes):
+    """Calls `job` as a command: its status, or 2 and one line for an InputError, 130 for Ctrl-C.
+
+    Args:
+        program: its name in messages.
+        job: called without arguments; what it returns is the exit status, None for 0.
+        *config_classes: Configs whose options a message names where memory runs out.
+
+    Returns:
+        The exit status.
+    """
     try:
-        return job() or 0
+        with machine.enough(less_memory(*config_classes)):
+            return job() or 0
     except InputError as error:
         say(f"{program}: {shortened(str(error))}", file=sys.stderr)
         return 2
@@ -106,7 +117,7 @@ def run_command(program, usage, config_class, job, argv):
     if wants_help(argv):
         print(command_help(usage, config_class))
         return 0
-    return run(program, lambda: job(parse_command(argv, config_class)))
+    return run(program, lambda: job(parse_command(argv, config_class)), config_class)
 
 
 def run_training_command(program, usage, config_class, job, argv, methods, datasets):
@@ -135,7 +146,7 @@ def run_training_command(program, usage, config_class, job, argv, methods, datas
             say(f"using {os.path.relpath(shipped)}", file=sys.stderr)
         return job(config, options)
 
-    return run(program, parsed)
+    return run(program, parsed, config_class, DataConfig, TrainConfig)
 
 
 def wants_help(argv):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing
+from collections.abc import Iterable
 from typing import Any, Optional
 
 from munit_tf.terminal import CONTROL_CHARACTERS, SURROGATES
 
 _LONGEST_PATH = 4096  # In bytes, as is the next; Linux's own limits.
 _LONGEST_NAME = 255
+MOST_STEPS = 10**12
 
 
 class InputError(ValueError):
@@ -29,14 +31,15 @@ def option(
     required=False,
     may_change=False,
     recorded=True,
+    memory=False,
 ):
     """A dataclass field that becomes a flag.
 
     Args:
         default: the value where the flag is not given.
         help: one line for `--help`; units included.
-        minimum: least number allowed.
-        maximum: largest number allowed.
+        minimum: least number allowed; every number has one.
+        maximum: largest number allowed; every number has one. Of a tuple of numbers both hold for each.
         choices: the strings allowed.
         path: a file or folder on this machine; made absolute, so that a run folder stays usable
             from another working directory.
@@ -44,6 +47,7 @@ def option(
         required: the flag must be given; the default is None then.
         may_change: a resumed run may be given another value.
         recorded: whether it stands in `run.flags`.
+        memory: a smaller number needs less memory; of a switch: switched on it needs less.
     """
     metadata = dict(
         help=help,
@@ -55,6 +59,7 @@ def option(
         required=required,
         may_change=may_change,
         recorded=recorded,
+        memory=memory,
     )
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -99,6 +104,11 @@ class MethodConfig(Config):
                 f"multiples of {multiple} and at least {least} with these numbers of layers and scales"
             )
 
+    def pooled_values(self, height: int, width: int) -> int:
+        """How many values image pools hold, for images of this size in pixels."""
+        del height, width
+        return 0
+
     def check_run(self, data, train):
         """Raises InputError where the method cannot be trained with a DataConfig and a TrainConfig."""
 
@@ -132,9 +142,15 @@ class DataConfig(Config):
         choices=("error", "skip"),
         may_change=True,
     )
-    resize: int = option(256, "shorter side after resizing, in pixels", minimum=1)
+    resize: int = option(
+        256, "shorter side after resizing, in pixels", minimum=1, maximum=13_000, memory=True
+    )
     image_size: tuple = option(
-        (256, 256), "random crop after resizing, in pixels: 256 or 192x256 (height x width)"
+        (256, 256),
+        "random crop after resizing, in pixels: 256 or 192x256 (height x width)",
+        minimum=1,
+        maximum=65_536,
+        memory=True,
     )
 
 
@@ -143,8 +159,10 @@ class TrainConfig(Config):
     """Training."""
 
     method: str = option("munit", "which method")
-    steps: int = option(1_000_000, "train until this step", minimum=1, may_change=True)
-    batch_size: int = option(1, "images of each domain in one step, over all replicas", minimum=1)
+    steps: int = option(1_000_000, "train until this step", minimum=1, maximum=MOST_STEPS, may_change=True)
+    batch_size: int = option(
+        1, "images of each domain in one step, over all replicas", minimum=1, maximum=65_536, memory=True
+    )
     seed: int = option(
         0,
         "of the initial weights, the order of images, crops, flips and styles",
@@ -183,14 +201,23 @@ class TrainConfig(Config):
         False,
         "make results inside the networks again for the gradient: less memory for more time",
         may_change=True,
+        memory=True,
     )
     log_every: int = option(
-        100, "steps between lines of log.jsonl and TensorBoard points", minimum=1, may_change=True
+        100,
+        "steps between lines of log.jsonl and TensorBoard points",
+        minimum=1,
+        maximum=MOST_STEPS,
+        may_change=True,
     )
-    sample_every: int = option(1000, "steps between sample grids", minimum=1, may_change=True)
-    checkpoint_every: int = option(5000, "steps between checkpoints", minimum=1, may_change=True)
+    sample_every: int = option(
+        1000, "steps between sample grids", minimum=1, maximum=MOST_STEPS, may_change=True
+    )
+    checkpoint_every: int = option(
+        5000, "steps between checkpoints", minimum=1, maximum=MOST_STEPS, may_change=True
+    )
     keep_checkpoints: int = option(
-        5, "how many of the newest checkpoints to keep", minimum=1, may_change=True
+        5, "how many of the newest checkpoints to keep", minimum=1, maximum=MOST_STEPS, may_change=True
     )
     on_nan: str = option(
         "stop",
@@ -274,6 +301,33 @@ def check_sizes(resize: int, image_size: tuple[int, int]) -> None:
         )
 
 
+def costly(*configs: Config) -> dict[str, str]:
+    """{flag: "--name=value"} of all numbers that cost memory and are larger than their defaults."""
+    found = {}
+    for config in configs:
+        for field in dataclasses.fields(config):
+            value = getattr(config, field.name)
+            if field.metadata["memory"] and not isinstance(value, bool) and _is_larger(value, field.default):
+                found[f"--{field.name}"] = f"--{field.name}={to_text(value)}"
+    return found
+
+
+def one_of(names: Iterable[str]) -> str:
+    """`a, b or c`."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def less_memory(*config_classes: type[Config]) -> str:
+    """What to do for a command with these options to need less memory: `lower --a or --b, or add --c`."""
+    fields = [each for cls in config_classes for each in dataclasses.fields(cls) if each.metadata["memory"]]
+    lower = [f"--{field.name}" for field in fields if not isinstance(field.default, bool)]
+    switches = [f"--{field.name}" for field in fields if isinstance(field.default, bool)]
+    if not fields:
+        return "close other programs, or take a machine with more"
+    return f"lower {one_of(lower)}" + "".join(f", or add {switch}" for switch in switches)
+
+
 def title(config_class):
     """What a group of options is about: the first line of its class' docstring."""
     return config_class.__doc__.split("\n")[0].rstrip(".")
@@ -282,7 +336,9 @@ def title(config_class):
 def to_text(value):
     """An option's value as a flag has it."""
     if isinstance(value, tuple):
-        return ("," if value and isinstance(value[0], str) else "x").join(map(str, value))
+        return ("," if value and isinstance(value[0], str) else "x").join(map(to_text, value))
+    if type(value) is int and value.bit_length() > 1000:  # Python refuses to write out longer ones.
+        return f"(a number of {value.bit_length()} bits)"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -314,11 +370,20 @@ def without_none(kind):
     return kinds[0] if typing.get_origin(kind) is typing.Union else kind
 
 
+def _is_larger(value: Any, default: Any) -> bool:
+    if isinstance(value, tuple):
+        return any(side > usual for side, usual in zip(value, default))
+    return value is not None and value > (default or 0)
+
+
 def _problem(value, kind, limits):
     """What is wrong with an option's value, or None."""
+    least, most = limits["minimum"], limits["maximum"]
     if kind is tuple:
-        fits = isinstance(value, tuple) and len(value) == 2 and all(type(x) is int and x > 0 for x in value)
-        return None if fits else "must be a height and a width in pixels"
+        if not isinstance(value, tuple) or len(value) != 2 or any(type(side) is not int for side in value):
+            return "must be a height and a width in pixels"
+        fits = all(least <= side <= most for side in value)
+        return None if fits else f"height and width must be from {least} to {most} pixels"
     if kind == tuple[str, ...]:
         if not isinstance(value, tuple) or not value:
             return "must not be empty"
@@ -333,9 +398,6 @@ def _problem(value, kind, limits):
         return problem
     if limits["choices"] and value not in limits["choices"]:
         return f"must be one of {', '.join(limits['choices'])}"
-    least, most = limits["minimum"], limits["maximum"]
-    if least is not None and not least <= value < float("inf"):
-        return f"must be a number of at least {least}"
-    if most is not None and value > most:
-        return f"must be at most {most}"
+    if kind in (int, float) and not least <= value <= most:  # NaN is not, either.
+        return f"must be a number from {least:.13g} to {most:.13g}"
     return None

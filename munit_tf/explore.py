@@ -31,7 +31,11 @@ class ExploreConfig(Config):
         None, "port on this machine (default: the first free one from 7860)", minimum=1, maximum=65535
     )
     max_pixels: int = option(
-        1024 * 1024, "larger pictures are scaled down to this many pixels, for the memory", minimum=256
+        1024 * 1024,
+        "larger pictures are scaled down to this many pixels, for the memory",
+        minimum=256,
+        maximum=1_000_000_000,
+        memory=True,
     )
     share: bool = option(
         False, "also a public address, through servers of Gradio's: whoever has it can use the page"

@@ -41,7 +41,10 @@ class ExportConfig(Config):
         choices=("none", "float16", "dynamic"),
     )
     max_pixels: int = option(
-        2048 * 2048, "the SavedModel refuses images of more pixels, for the server's memory", minimum=1
+        2048 * 2048,
+        "the SavedModel refuses images of more pixels, for the server's memory",
+        minimum=1,
+        maximum=1_000_000_000,
     )
 
 

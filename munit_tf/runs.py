@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from munit_tf import checkpoints, command_line
 from munit_tf.config import InputError
-from munit_tf.models import METHODS
+from munit_tf.models import METHODS, memory
 from munit_tf.paths import is_remote, remove_tree, to_path
 from munit_tf.terminal import say
 from munit_tf.whole_files import locked, replacing
@@ -153,9 +153,15 @@ def precision_policy(precision):
 
 
 def build_model(options, precision=None):
-    """A model with these Options' method, config and precision (or another), and random weights."""
+    """A model with these Options' method, config and precision (or another), and random weights.
+
+    Raises:
+        InputError: it does not fit in memory.
+    """
+    model_class = METHODS[options.train.method]
     with precision_policy(precision or options.train.precision):
-        return METHODS[options.train.method](options.model)
+        memory.check_networks(options.model)
+        return model_class(options.model)
 
 
 def compile_model(model, options):

@@ -19,6 +19,7 @@ In an interrupted run folder the same command goes on where it stopped."""
 def main(argv):
     """Runs the command; returns its exit status."""
     from munit_tf import command_line, help_pages
+    from munit_tf.config import DataConfig, TrainConfig
     from munit_tf.data import registry
     from munit_tf.runs import CONFIGS
     from munit_tf.terminal import say
@@ -33,7 +34,7 @@ def main(argv):
             say(f"using {os.path.relpath(shipped)}", file=sys.stderr)
         return _train(options)
 
-    return command_line.run("munit_tf.train", train)
+    return command_line.run("munit_tf.train", train, DataConfig, TrainConfig)
 
 
 def _train(options):

@@ -35,7 +35,10 @@ class TranslateConfig(Config):
     )
     output: Optional[str] = option(None, "folder for the results", path=True, required=True)
     num_styles: Optional[int] = option(
-        None, "this many random styles, the same ones for every image (default: 10)", minimum=1
+        None,
+        "this many random styles, the same ones for every image (default: 10)",
+        minimum=1,
+        maximum=1_000_000,
     )
     style_image: Optional[str] = option(
         None, "instead: the styles of these images of the target domain; as --input", path=True
@@ -50,9 +53,10 @@ class TranslateConfig(Config):
         "this many styles on the arc between two: random ones, or the two that --style_image or "
         "--style_from gives",
         minimum=2,
+        maximum=1_000_000,
     )
     seed: int = option(0, "of random styles", minimum=0, maximum=2**32 - 1)
-    batch_size: int = option(4, "pictures to compute at once", minimum=1)
+    batch_size: int = option(4, "pictures to compute at once", minimum=1, maximum=65_536, memory=True)
     keep_size: bool = option(False, "keep each image's size; else its shorter side is resized as in training")
 
 

@@ -15,8 +15,8 @@ from munit_tf.models.munit import MUNITConfig
 class OtherConfig(Config):
     """Another method's."""
 
-    gen_dim: int = option(32, "channels", minimum=1)
-    kl_weight: float = option(0.01, "weight of KL", minimum=0)
+    gen_dim: int = option(32, "channels", minimum=1, maximum=1000)
+    kl_weight: float = option(0.01, "weight of KL", minimum=0, maximum=1e9)
 
 
 METHODS = {"munit": MUNITConfig, "other": OtherConfig}
@@ -56,12 +56,12 @@ def test_image_size(text, size):
     [
         ("--image_size=0", "256 or 192x256"),
         ("--image_size=1x2x3", "256 or 192x256"),
-        ("--batch_size=0", "--batch_size=0: must be a number of at least 1"),
-        ("--learning_rate=-1", "must be a number of at least 0"),
-        ("--learning_rate=nan", "must be a number of at least 0"),
-        ("--learning_rate=inf", "must be a number of at least 0"),
+        ("--batch_size=0", "--batch_size=0: must be a number from 1 to 65536"),
+        ("--learning_rate=-1", "must be a number from 0 to"),
+        ("--learning_rate=nan", "must be a number from 0 to"),
+        ("--learning_rate=inf", "must be a number from 0 to"),
         ("--gan_loss=wgan", "must be one of lsgan, nsgan, hinge"),
-        ("--seed=5000000000", "must be at most 4294967295"),
+        ("--seed=5000000000", "must be a number from 0 to 4294967295"),
         ("--flagfile=", "--flagfile needs the name of a file"),
         ("--output=", "must not be empty"),
         ("--train_a=gs://bucket/a", "files must be on this machine"),
@@ -182,7 +182,7 @@ def test_help_says_once_what_is_alike():
     class Third(MUNITConfig):
         """Like MUNIT's but for one."""
 
-        dis_dim: int = option(16, "channels")
+        dis_dim: int = option(16, "channels", minimum=1, maximum=1000)
 
     methods = {"munit": MUNITConfig, "third": Third, "fourth": Third}
     text = " ".join(help_pages.train_help("usage", methods, {}).split())
@@ -196,7 +196,7 @@ class Command(Config):
 
     run: Optional[str] = option(None, "the run folder", required=True)
     formats: tuple[str, ...] = option(("one",), "what to write", choices=("one", "two"))
-    count: Optional[int] = option(None, "how many", minimum=1)
+    count: Optional[int] = option(None, "how many", minimum=1, maximum=9)
 
 
 def test_a_command_of_one_dataclass():
@@ -211,7 +211,7 @@ def test_a_command_of_one_dataclass():
         ([], "--run is missing: the run folder"),
         (["--run=r", "--formats=two,three"], "--formats=two,three: must be one of one, two"),
         (["--run=r", "--formats="], "--formats=: must not be empty"),
-        (["--run=r", "--count=0"], "--count=0: must be a number of at least 1"),
+        (["--run=r", "--count=0"], "--count=0: must be a number from 1 to 9"),
         (
             ["--run=r", "--cuont=1"],
             "Unknown command line flag 'cuont'. Did you mean: count ? (--help lists the flags)",

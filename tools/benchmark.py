@@ -50,7 +50,7 @@ class BenchmarkConfig(Config):
     precisions: Optional[tuple[str, ...]] = option(
         None, "with commas between (default: --precision)", choices=("float32", "bfloat16", "float16")
     )
-    repeats: int = option(7, "steps to time; the median counts", minimum=1)
+    repeats: int = option(7, "steps to time; the median counts", minimum=1, maximum=1_000_000)
     json: Optional[str] = option(None, "file to write the table to as JSON", path=True)
     profile: Optional[str] = option(
         None, "folder to write a TensorBoard profile of a step to, of the first line", path=True
@@ -60,7 +60,7 @@ class BenchmarkConfig(Config):
         super().__post_init__()
         for name in ("sizes", "batch_sizes"):
             for number in getattr(self, name) or ():
-                if not number.isdecimal() or not int(number):
+                if not number.isdecimal() or len(number) > 9 or not int(number):
                     raise InputError(f"--{name}={','.join(getattr(self, name))}: {number!r} is not a number")
 
 
@@ -129,9 +129,10 @@ def _measure(options, repeats, profile):
     import tensorflow as tf
 
     from munit_tf import runs
-    from munit_tf.training import devices
+    from munit_tf.training import devices, memory
 
     devices.set_up()
+    memory.check(options, replicas=1)
     peak = _peak_of_convolution(tf)
     model = runs.build_model(options)
     runs.compile_model(model, options)

@@ -18,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import train_classifier
 
 from munit_tf.command_line import run_command
-from munit_tf.config import Config, DataConfig, InputError, Options, TrainConfig, option
+from munit_tf.config import MOST_STEPS, Config, DataConfig, InputError, Options, TrainConfig, option
 from munit_tf.runs import CONFIGS
 from munit_tf.scoring import runs as scoring_runs
 from munit_tf.scoring.comparison import picture, table
@@ -90,15 +90,19 @@ class CompareConfig(Config):
     output: Optional[str] = option(None, "folder for the runs and the results", path=True, required=True)
     methods: tuple[str, ...] = option(tuple(ENTRANTS), "which, with commas between", choices=tuple(ENTRANTS))
     seeds: tuple[str, ...] = option(("0", "1", "2"), "of the trainings, with commas between")
-    steps: int = option(800, "of each training", minimum=1)
-    batch_size: int = option(4, "images of each domain in one step", minimum=1)
-    size: int = option(32, "side of the images, in pixels: a power of two", minimum=32)
-    jobs: int = option(1, "trainings at once, each with its share of the CPU's cores", minimum=1)
+    steps: int = option(800, "of each training", minimum=1, maximum=MOST_STEPS)
+    batch_size: int = option(4, "images of each domain in one step", minimum=1, maximum=65_536, memory=True)
+    size: int = option(
+        32, "side of the images, in pixels: a power of two", minimum=32, maximum=8192, memory=True
+    )
+    jobs: int = option(
+        1, "trainings at once, each with its share of the CPU's cores", minimum=1, maximum=1024, memory=True
+    )
 
     def __post_init__(self):  # noqa: D105
         super().__post_init__()
         for seed in self.seeds:
-            if not seed.isdecimal() or int(seed) >= 2**32 or seed != str(int(seed)):
+            if not seed.isdecimal() or len(seed) > 10 or int(seed) >= 2**32 or seed != str(int(seed)):
                 raise InputError(f"--seeds={','.join(self.seeds)}: {seed!r} is not a number below 2^32")
         for name in ("seeds", "methods"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):

@@ -13,7 +13,7 @@ from typing import Optional
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from munit_tf import command_line, help_pages
-from munit_tf.config import Config, InputError, check_sizes, option, to_text
+from munit_tf.config import MOST_STEPS, Config, InputError, check_sizes, option, to_text
 from munit_tf.terminal import say
 
 USAGE = """\
@@ -50,7 +50,7 @@ class ImportConfig(Config):
         "training steps behind the files, which the learning rate follows (default: the number in a name "
         "like gen_01000000.pt, else 0)",
         minimum=0,
-        maximum=2**53,
+        maximum=MOST_STEPS,
     )
 
 

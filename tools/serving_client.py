@@ -36,10 +36,13 @@ class ClientConfig(Config):
     server: Optional[str] = option(None, "HOST or HOST:PORT of gRPC (default: localhost:8500)")
     rest: Optional[str] = option(None, "instead: http://HOST:PORT of REST, whose port is 8501 by default")
     model: str = option("munit", "the model's name on the server, as in models.config")
-    version: Optional[int] = option(None, "of the model (default: the newest)", minimum=1)
-    timeout: float = option(120.0, "longest wait for a picture, in seconds", minimum=0.001)
+    version: Optional[int] = option(None, "of the model (default: the newest)", minimum=1, maximum=2**63 - 1)
+    timeout: float = option(120.0, "longest wait for a picture, in seconds", minimum=0.001, maximum=1e6)
     num_styles: Optional[int] = option(
-        None, "this many random styles, the same ones for every image (default: 10)", minimum=1
+        None,
+        "this many random styles, the same ones for every image (default: 10)",
+        minimum=1,
+        maximum=1_000_000,
     )
     style_from: Optional[str] = option(
         None,
@@ -48,7 +51,11 @@ class ClientConfig(Config):
     )
     seed: int = option(0, "of random styles; munit_tf.translate draws the same", minimum=0, maximum=2**32 - 1)
     resize: Optional[int] = option(
-        None, "shorter side to send, in pixels (default: images are sent in their own size)", minimum=1
+        None,
+        "shorter side to send, in pixels (default: images are sent in their own size)",
+        minimum=1,
+        maximum=13_000,
+        memory=True,
     )
 
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from typing import Optional
 
+from munit_tf import machine
 from munit_tf.command_line import run_command
 from munit_tf.config import Config, DataConfig, InputError, option
 from munit_tf.paths import absolute
@@ -25,6 +26,9 @@ Trains a classifier of images, for the metrics of `python -m munit_tf.evaluate` 
 
 Of a data set with trainA and trainB it tells a from b (accuracy); of a folder with one subfolder of images
 for each class it tells these (IS and CIS, as MUNIT's authors did for kinds of animals)."""
+
+# One in use, and two that are loaded meanwhile.
+_BATCHES = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,16 +54,22 @@ class ClassifierConfig(Config):
         os.path.join("~", ".keras", "models"), "where Keras' weights lie or are downloaded to", path=True
     )
     image_size: Optional[int] = option(
-        None, "side of the images, in pixels (default: 299; 64 for small)", minimum=16
+        None,
+        "side of the images, in pixels (default: 299; 64 for small)",
+        minimum=16,
+        maximum=8192,
+        memory=True,
     )
     validation: float = option(
         0.1, "share of each class' images kept for validation", minimum=0.01, maximum=0.5
     )
-    batch_size: int = option(32, "images in one step", minimum=1)
-    epochs: int = option(60, "at most", minimum=1)
-    patience: int = option(8, "epochs without a better validation loss after which to stop", minimum=1)
+    batch_size: int = option(32, "images in one step", minimum=1, maximum=65_536, memory=True)
+    epochs: int = option(60, "at most", minimum=1, maximum=1_000_000)
+    patience: int = option(
+        8, "epochs without a better validation loss after which to stop", minimum=1, maximum=1_000_000
+    )
     learning_rate: Optional[float] = option(
-        None, "Adam's (default: 1e-4 to fine-tune, 1e-3 from scratch)", minimum=1e-9
+        None, "Adam's (default: 1e-4 to fine-tune, 1e-3 from scratch)", minimum=1e-9, maximum=1e9
     )
     seed: int = option(0, "of weights, order and augmentation", minimum=0, maximum=2**32 - 1)
 
@@ -80,6 +90,12 @@ def train(config):
     if size < SMALLEST_SIZES[config.backbone]:
         least = SMALLEST_SIZES[config.backbone]
         raise InputError(f"--image_size={size} is too small for {config.backbone}: {least} at least")
+    machine.require(
+        _BATCHES * config.batch_size * size**2 * 3 * 4,
+        f"--batch_size={config.batch_size} at {size} pixels: loading images needs",
+        "lower --batch_size or --image_size",
+        host=True,
+    )
     classes, test = _open(config, size)
     training, validation = _split(classes, config)
     keras.utils.set_random_seed(config.seed)

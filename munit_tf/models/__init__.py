@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from munit_tf.models import memory
 from munit_tf.models.bicyclegan import BicycleGAN
 from munit_tf.models.cyclegan import CycleGAN
 from munit_tf.models.drit import DRIT
@@ -27,7 +28,7 @@ def create(method, **options):
         **options: fields of the method's config, such as `style_dim=8`; the paper's where not given.
 
     Raises:
-        ValueError: an unknown method, or an option out of range.
+        ValueError: an unknown method, an option out of range, or networks that do not fit in memory.
         TypeError: an unknown option, which it names.
     """
     if method not in METHODS:
@@ -37,4 +38,6 @@ def create(method, **options):
     for name in options:
         if name not in known:
             raise TypeError(f"{method} has no option {name!r}; it has {', '.join(known)}")
-    return model_class(model_class.config_class(**options))
+    config = model_class.config_class(**options)
+    memory.check_networks(config)
+    return model_class(config)

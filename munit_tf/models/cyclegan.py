@@ -11,7 +11,7 @@ from munit_tf.config import option
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.image_pool import ImagePool
-from munit_tf.models.options import PatchConfig, ResidualConfig
+from munit_tf.models.options import PatchConfig, ResidualConfig, depth, weight, width
 from munit_tf.models.translator import Translator
 from munit_tf.networks.discriminators import PatchDiscriminator
 from munit_tf.networks.generators import ResNetGenerator
@@ -21,24 +21,28 @@ from munit_tf.networks.generators import ResNetGenerator
 class CycleGANConfig(PatchConfig, ResidualConfig):
     """CycleGAN's options; the defaults are the paper's, for 256 pixels."""
 
-    noise_dim: int = option(
+    noise_dim: int = width(
         0, "length of a noise vector that the generators get with the image; 0: none", minimum=0
     )
-    num_res_blocks: int = option(9, "residual blocks of a generator", minimum=1)
-    cycle_weight: float = option(10.0, "weight of cycle consistency", minimum=0)
-    identity_weight: float = option(
-        5.0, "weight of leaving images of the target domain as they are", minimum=0
-    )
+    num_res_blocks: int = depth(9, "residual blocks of a generator", maximum=64)
+    cycle_weight: float = weight(10.0, "weight of cycle consistency")
+    identity_weight: float = weight(5.0, "weight of leaving images of the target domain as they are")
     pool_size: int = option(
         50,
         "fakes of earlier steps that the discriminators see instead, half of the time; 0: none",
         minimum=0,
+        maximum=1_000_000,
+        memory=True,
     )
 
     @property
     def dis_gan_weight(self) -> float:
         """The weight of the discriminators' adversarial loss; the paper halves it (appendix 7.1)."""
         return self.gan_weight / 2
+
+    def pooled_values(self, height: int, width: int) -> int:
+        """See MethodConfig.pooled_values: both domains' pools."""
+        return 2 * self.pool_size * height * width * 3
 
 
 class CycleGAN(Translator):

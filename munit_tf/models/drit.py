@@ -17,7 +17,7 @@ from munit_tf.losses.information import kl_divergence, kl_divergence_of_unit_var
 from munit_tf.losses.mode_seeking import mode_seeking_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.adversarial import map_batched
-from munit_tf.models.options import ResidualConfig
+from munit_tf.models.options import ResidualConfig, depth, schedule, weight, width
 from munit_tf.models.translator import DIRECTIONS, ContentTranslator, StochasticStyle, diversity_check
 from munit_tf.networks.convolutions import dcgan_normal
 from munit_tf.networks.decoders import ConcatDecoder
@@ -37,31 +37,29 @@ _LABELS = {"a": 0.0, "b": 1.0}
 class DRITConfig(ResidualConfig):
     """DRIT's options; the defaults are the authors'."""
 
-    style_dim: int = option(8, "length of a style code", minimum=1)
-    num_res_blocks: int = option(
-        4, "residual blocks of encoder and decoder, each, with the one that domains share", minimum=1
+    style_dim: int = width(8, "length of a style code")
+    num_res_blocks: int = depth(
+        4, "residual blocks of encoder and decoder, each, with the one that domains share", maximum=64
     )
-    num_content_dis_layers: int = option(3, "stride-2 convolutions of the content discriminator", minimum=1)
+    num_content_dis_layers: int = depth(3, "stride-2 convolutions of the content discriminator")
     gan_loss: str = option("nsgan", "adversarial loss", choices=GAN_LOSSES)
-    content_gan_weight: float = option(
+    content_gan_weight: float = weight(
         1.0, "weight of the content discriminator's adversarial loss", minimum=1e-9
     )
-    recon_x_weight: float = option(10.0, "weight of image reconstruction", minimum=0)
-    cycle_weight: float = option(10.0, "weight of cross-cycle consistency", minimum=0)
-    recon_s_weight: float = option(10.0, "weight of style reconstruction", minimum=0)
-    kl_weight: float = option(
-        0.01, "weight of KL of encoded styles from the prior (sum over dimensions)", minimum=0
+    recon_x_weight: float = weight(10.0, "weight of image reconstruction")
+    cycle_weight: float = weight(10.0, "weight of cross-cycle consistency")
+    recon_s_weight: float = weight(10.0, "weight of style reconstruction")
+    kl_weight: float = weight(0.01, "weight of KL of encoded styles from the prior (sum over dimensions)")
+    kl_content_weight: float = weight(0.01, "weight of the content codes' mean square")
+    mode_seeking_weight: float = weight(0.0, "weight of mode seeking; 1 in DRIT++")
+    learning_rate_half_life_steps: int = schedule(
+        0, "steps after which the learning rate halves; 0: it does not"
     )
-    kl_content_weight: float = option(0.01, "weight of the content codes' mean square", minimum=0)
-    mode_seeking_weight: float = option(0.0, "weight of mode seeking; 1 in DRIT++", minimum=0)
-    learning_rate_half_life_steps: int = option(
-        0, "steps after which the learning rate halves; 0: it does not", minimum=0
+    learning_rate_constant_steps: int = schedule(
+        500_000, "steps before the learning rate falls linearly, with --learning_rate_decay_steps"
     )
-    learning_rate_constant_steps: int = option(
-        500_000, "steps before the learning rate falls linearly, with --learning_rate_decay_steps", minimum=0
-    )
-    learning_rate_decay_steps: int = option(
-        500_000, "steps in which it falls linearly to 0; 0: it does not", minimum=0
+    learning_rate_decay_steps: int = schedule(
+        500_000, "steps in which it falls linearly to 0; 0: it does not"
     )
 
     @property

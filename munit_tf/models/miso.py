@@ -28,7 +28,7 @@ from munit_tf.losses.information import (
     reparametrize,
 )
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.options import ResidualConfig
+from munit_tf.models.options import ResidualConfig, weight, width
 from munit_tf.models.translator import CollapseCheck, StochasticStyle, Translator, diversity_check
 from munit_tf.networks.decoders import AdaINDecoder, Decoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator
@@ -43,19 +43,13 @@ _LEAST_STD = math.exp(LOG_VARIANCE_RANGE[0] / 2)
 class MISOConfig(ResidualConfig):
     """MISO's options; the defaults are assumed, after MUNIT and by trial on the embedded shapes."""
 
-    style_dim: int = option(8, "length of a style code", minimum=1)
-    mlp_dim: int = option(256, "width of the MLP that makes AdaIN's parameters", minimum=1)
-    cycle_weight: float = option(
-        10.0, "weight of cycle consistency; it alone keeps what stands where", minimum=0
-    )
-    info_weight: float = option(4.0, "weight of MILO (mean over the style's dimensions)", minimum=0)
-    kl_weight: float = option(
-        0.05, "weight of KL of encoded styles from the prior (sum over dimensions)", minimum=0
-    )
-    recon_x_weight: float = option(
-        0.0,
-        "weight of image reconstruction; 10, with --info_weight=0, to compare MILO with what it replaces",
-        minimum=0,
+    style_dim: int = width(8, "length of a style code")
+    mlp_dim: int = width(256, "width of the MLP that makes AdaIN's parameters")
+    cycle_weight: float = weight(10.0, "weight of cycle consistency; it alone keeps what stands where")
+    info_weight: float = weight(4.0, "weight of MILO (mean over the style's dimensions)")
+    kl_weight: float = weight(0.05, "weight of KL of encoded styles from the prior (sum over dimensions)")
+    recon_x_weight: float = weight(
+        0.0, "weight of image reconstruction; 10, with --info_weight=0, to compare MILO with what it replaces"
     )
     style_to_generator: bool = option(
         False, "the generator gets the style too, by AdaIN; by the method's idea the encoder alone does"

@@ -10,7 +10,7 @@ from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.perceptual import domain_invariant_perceptual_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.adversarial import map_batched
-from munit_tf.models.options import ResidualConfig
+from munit_tf.models.options import ResidualConfig, weight, width
 from munit_tf.models.translator import ContentTranslator, diversity_check
 from munit_tf.networks import pretrained
 from munit_tf.networks.decoders import AdaINDecoder
@@ -22,20 +22,16 @@ from munit_tf.networks.encoders import ContentEncoder, StyleEncoder
 class MUNITConfig(ResidualConfig):
     """MUNIT's options; the defaults are the paper's."""
 
-    style_dim: int = option(8, "length of a style code", minimum=1)
-    mlp_dim: int = option(256, "width of the MLP that makes AdaIN's parameters", minimum=1)
-    recon_x_weight: float = option(10.0, "weight of image reconstruction", minimum=0)
-    recon_s_weight: float = option(1.0, "weight of style reconstruction", minimum=0)
-    recon_c_weight: float = option(1.0, "weight of content reconstruction", minimum=0)
-    cycle_weight: float = option(
-        0.0,
-        "weight of style-augmented cycle consistency; 10 where domains are aligned in pixels",
-        minimum=0,
+    style_dim: int = width(8, "length of a style code")
+    mlp_dim: int = width(256, "width of the MLP that makes AdaIN's parameters")
+    recon_x_weight: float = weight(10.0, "weight of image reconstruction")
+    recon_s_weight: float = weight(1.0, "weight of style reconstruction")
+    recon_c_weight: float = weight(1.0, "weight of content reconstruction")
+    cycle_weight: float = weight(
+        0.0, "weight of style-augmented cycle consistency; 10 where domains are aligned in pixels"
     )
-    perceptual_weight: float = option(
-        0.0,
-        "weight of the domain-invariant perceptual loss; 1 in the paper for 512 pixels and up",
-        minimum=0,
+    perceptual_weight: float = weight(
+        0.0, "weight of the domain-invariant perceptual loss; 1 in the paper for 512 pixels and up"
     )
     vgg_weights: Optional[str] = option(
         None,

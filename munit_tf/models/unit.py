@@ -7,12 +7,11 @@ import dataclasses
 
 import keras
 
-from munit_tf.config import option
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.information import kl_divergence_of_unit_variance
 from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.adversarial import map_batched
-from munit_tf.models.options import ResidualConfig
+from munit_tf.models.options import ResidualConfig, weight
 from munit_tf.models.translator import ContentTranslator
 from munit_tf.networks.decoders import Decoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator
@@ -23,10 +22,10 @@ from munit_tf.networks.encoders import ContentEncoder
 class UNITConfig(ResidualConfig):
     """UNIT's options; the defaults are the authors'."""
 
-    recon_x_weight: float = option(10.0, "weight of image reconstruction", minimum=0)
-    cycle_weight: float = option(10.0, "weight of cycle consistency", minimum=0)
-    kl_weight: float = option(0.01, "weight of KL of encoded latents from the prior", minimum=0)
-    kl_cycle_weight: float = option(0.01, "weight of KL of latents of translated images", minimum=0)
+    recon_x_weight: float = weight(10.0, "weight of image reconstruction")
+    cycle_weight: float = weight(10.0, "weight of cycle consistency")
+    kl_weight: float = weight(0.01, "weight of KL of encoded latents from the prior")
+    kl_cycle_weight: float = weight(0.01, "weight of KL of latents of translated images")
 
 
 class VariationalAutoEncoder(keras.layers.Layer):

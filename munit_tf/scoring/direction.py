@@ -106,6 +106,7 @@ class Direction:
         meters = list(self._meters.values())
         num_outputs = max(meter.num_outputs for meter in meters)
         total = self.num_inputs * num_outputs
+        self._subject.check_memory(min(self._config.batch_size, total))
         blocks = sample_outputs(
             self._subject.translate,
             self._subject.loader(self._subject.inputs),

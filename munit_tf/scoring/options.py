@@ -43,15 +43,25 @@ class EvaluateConfig(Config):
     dataset: Optional[str] = option(
         None, "name or folder of a data set to evaluate on instead of the run's own"
     )
-    num_inputs: int = option(100, "test images to translate, or all if there are fewer", minimum=1)
+    num_inputs: int = option(
+        100,
+        "test images to translate, or all if there are fewer",
+        minimum=1,
+        maximum=1_000_000_000,
+        memory=True,
+    )
     num_outputs: Optional[int] = option(
         None,
         "outputs of each input for is, cis, fid, kid, accuracy (default: 100 for is and cis, 10 for the "
         "others); lpips has its protocol's",
         minimum=1,
+        maximum=10_000,
+        memory=True,
     )
     seed: int = option(0, "of the styles and of KID's subsets", minimum=0, maximum=2**32 - 1)
-    batch_size: int = option(8, "images at once: less needs less memory", minimum=1)
+    batch_size: int = option(
+        8, "images at once: less needs less memory", minimum=1, maximum=65_536, memory=True
+    )
     lpips_network: str = option("alexnet", "that LPIPS looks through", choices=("alexnet", "vgg16"))
     lpips_version: str = option(
         "0.0", "of LPIPS; the figures of MUNIT and BicycleGAN are 0.0's", choices=("0.0", "0.1")
@@ -67,8 +77,10 @@ class EvaluateConfig(Config):
         "real images that FID and KID compare with; StarGAN v2's way is train",
         choices=("test", "train"),
     )
-    kid_subsets: int = option(100, "how many subsets KID is averaged over", minimum=1)
-    kid_subset_size: int = option(1000, "images in one, or half of those there are", minimum=2)
+    kid_subsets: int = option(100, "how many subsets KID is averaged over", minimum=1, maximum=1_000_000)
+    kid_subset_size: int = option(
+        1000, "images in one, or half of those there are", minimum=2, maximum=1_000_000, memory=True
+    )
     classifier: Optional[str] = option(
         None,
         "folder of tools/train_classifier.py: for is and cis, and its features for fid and kid (default for "

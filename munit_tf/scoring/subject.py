@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from munit_tf.data import pipeline
 from munit_tf.evaluation import lpips
+from munit_tf.models.memory import check_translation
 from munit_tf.models.translator import DIRECTIONS
 
 
@@ -51,6 +52,11 @@ class Subject:
         if metric == "shapes" and not (hasattr(self.inputs, "inside") and self.direction == "a2b"):
             return "the answers are known for a2b of --dataset=shapes only"
         return None
+
+    def check_memory(self, batch_size: int) -> None:
+        """Raises InputError where so many images cannot be translated at once."""
+        what = f"--batch_size={batch_size}"
+        check_translation(self.model.config, batch_size, *self._data_options.image_size, what)
 
     def translate(self, images, styles=None):
         """Images [N,H,W,3] of the source as images of the target, an array; styles [N,style_dim] or None."""

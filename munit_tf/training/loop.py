@@ -15,7 +15,7 @@ from munit_tf.config import InputError, Options
 from munit_tf.data import pipeline, registry
 from munit_tf.data.inspection import start
 from munit_tf.terminal import say
-from munit_tf.training import callbacks, rollback
+from munit_tf.training import callbacks, memory, rollback
 from munit_tf.training.devices import describe, make_strategy
 from munit_tf.training.probes import Probes
 from munit_tf.training.workers import Workers
@@ -40,6 +40,7 @@ def train(options: Options) -> Optional[signal.Signals]:
     train_options = options.train
     folder = runs.RunFolder(train_options.output)
     workers = Workers(make_strategy(train_options.strategy, train_options.batch_size))
+    memory.check(options, workers.strategy.num_replicas_in_sync)
     with contextlib.ExitStack() as stack:
         stack.enter_context(workers.ending_together())
         dataset = _open_dataset(options, workers)

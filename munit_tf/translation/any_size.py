@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from munit_tf.models.memory import check_translation
 from munit_tf.models.translator import DIRECTIONS
 from munit_tf.padding import pad_to_fit
 
@@ -39,6 +40,7 @@ class AnySize:
 
     def __init__(self, model, direction):
         config, (source, target) = model.config, DIRECTIONS[direction]
+        self._config = config
         separable = model.has_content_code
 
         def fit(images):
@@ -70,6 +72,13 @@ class AnySize:
             return traced(decode, input_signature=likes)
 
         self._decode = functools.lru_cache(None)(traced_decode)
+
+    def check_memory(self, count: int, height: int, width: int, what: str) -> None:
+        """Raises InputError where so many images of a size, in pixels, cannot be translated at once.
+
+        `what` asks for it, such as a file.
+        """
+        check_translation(self._config, count, height, width, what)
 
     def encode(self, images):
         """Images [N,H,W,3] of the source domain in [-1, 1] -> Encoded."""

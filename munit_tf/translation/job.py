@@ -97,7 +97,10 @@ class _Job:
         by_shape = {}
         for i in group:
             image = self._inputs[i]
-            by_shape.setdefault(image.shape, {})[i] = image
+            alike = by_shape.setdefault(image.shape, {})
+            alike[i] = image
+            at_once = min(len(alike) * len(self._styles), self._batch_size)
+            self._networks.check_memory(at_once, *image.shape[:2], self._inputs.paths[i])
         for images in by_shape.values():
             for i, k, result in self._results(images):
                 if i in wanted:
