@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import os
 import pathlib
 import sys
 import typing
+from collections.abc import Iterator
 
 from absl import flags
 
 from munit_tf import flagfiles, machine
 from munit_tf.config import (
+    Config,
     DataConfig,
     InputError,
     Options,
@@ -79,26 +82,37 @@ def read_flagfile(path, methods):
     return _to_options(_parse_values(flagfiles.read(str(path)), methods), methods)
 
 
-def run(program, job, *config_classes):
-    """Calls `job` as a command: its status, or 2 and one line for an InputError, 130 for Ctrl-C.
+class Outcome:
+    """How a command ends.
+
+    Attributes:
+        status: the exit status.
+    """
+
+    status = 0
+
+
+@contextlib.contextmanager
+def errors_reported(program: str, *config_classes: type[Config]) -> Iterator[Outcome]:
+    """Runs a command's block: an InputError in it becomes one line and status 2, Ctrl-C status 130.
 
     Args:
         program: its name in messages.
-        job: called without arguments; what it returns is the exit status, None for 0.
-        *config_classes: Configs whose options a message names where memory runs out.
+        *config_classes: the Configs whose options a message names where memory runs out.
 
-    Returns:
-        The exit status.
+    Yields:
+        The Outcome, whose status the block may set.
     """
+    outcome = Outcome()
     try:
         with machine.enough(less_memory(*config_classes)):
-            return job() or 0
+            yield outcome
     except InputError as error:
         say(f"{program}: {shortened(str(error))}", file=sys.stderr)
-        return 2
+        outcome.status = 2
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
-        return 130
+        outcome.status = 130
 
 
 def run_command(program, usage, config_class, job, argv):
@@ -117,7 +131,9 @@ def run_command(program, usage, config_class, job, argv):
     if wants_help(argv):
         print(command_help(usage, config_class))
         return 0
-    return run(program, lambda: job(parse_command(argv, config_class)), config_class)
+    with errors_reported(program, config_class) as outcome:
+        outcome.status = job(parse_command(argv, config_class)) or 0
+    return outcome.status
 
 
 def run_training_command(program, usage, config_class, job, argv, methods, datasets):
@@ -139,14 +155,13 @@ def run_training_command(program, usage, config_class, job, argv, methods, datas
         print(train_help(usage, methods, datasets, own=[config_class]))
         return 0
 
-    def parsed():
+    with errors_reported(program, config_class, DataConfig, TrainConfig) as outcome:
         config, rest = parse_some(argv, config_class)
         options, shipped = parse(rest, methods, datasets)
         if shipped:
             say(f"using {os.path.relpath(shipped)}", file=sys.stderr)
-        return job(config, options)
-
-    return run(program, parsed, config_class, DataConfig, TrainConfig)
+        outcome.status = job(config, options) or 0
+    return outcome.status
 
 
 def wants_help(argv):

@@ -22,38 +22,37 @@ def main(argv):
     from munit_tf.config import DataConfig, TrainConfig
     from munit_tf.data import registry
     from munit_tf.runs import CONFIGS
-    from munit_tf.terminal import say
 
     if command_line.wants_help(argv):
         print(help_pages.train_help(USAGE, CONFIGS, registry.descriptions()))
         return 0
+    with command_line.errors_reported("munit_tf.train", DataConfig, TrainConfig) as outcome:
+        from munit_tf.terminal import say
+        from munit_tf.training import devices, loop
 
-    def train():
-        options, shipped = command_line.parse(argv, CONFIGS, registry.NAMES)
-        if shipped:
-            say(f"using {os.path.relpath(shipped)}", file=sys.stderr)
-        return _train(options)
+        options, preset = command_line.parse(argv, CONFIGS, registry.NAMES)
+        if preset:
+            say(f"using {os.path.relpath(preset)}", file=sys.stderr)
+        devices.set_up()
+        received = loop.train(options)
+        outcome.status = 128 + received if received else 0
+        _report(options, received)
+    return outcome.status
 
-    return command_line.run("munit_tf.train", train, DataConfig, TrainConfig)
 
-
-def _train(options):
+def _report(options, received):
     from munit_tf.paths import relative
     from munit_tf.terminal import say
-    from munit_tf.training import devices, loop
 
-    devices.set_up()
-    received = loop.train(options)
     output = relative(options.train.output)
     if received:
         flagfile = shlex.quote(f"--flagfile={output / 'run.flags'}")
         say(f"stopped; to go on: python -m munit_tf.train {flagfile}", file=sys.stderr)
-        return 128 + received
+        return
     say(f"run folder: {output}")
     picture = output / "samples" / f"step_{options.train.steps:08d}_a2b.png"
     if picture.exists():
         say(f"open:       {picture}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def main(argv):
         print(help_pages.train_help(USAGE, methods, registry.descriptions(), own=[ImportConfig]))
         return 0
 
-    def job():
+    with command_line.errors_reported(PROGRAM, ImportConfig) as outcome:
         files, rest = command_line.parse_some(argv, ImportConfig)
         states, shown = _read(files)
         known = {name: value for options in shown.values() for name, value in options.items()}
@@ -74,8 +74,7 @@ def main(argv):
         step, its_source = _step(files)
         _import(files, states, step, options)
         _report(shown, step, its_source, options)
-
-    return command_line.run(PROGRAM, job)
+    return outcome.status
 
 
 def _read(files):
