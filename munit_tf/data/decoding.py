@@ -8,19 +8,29 @@ import errno
 import io
 import os
 import threading
+from collections.abc import Iterator
+from typing import BinaryIO
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from munit_tf.config import InputError
+from munit_tf.data import screening
+from munit_tf.data.colour import Unsupported, scaled_ppm, to_rgb
+from munit_tf.data.screening import MAX_BYTES, MAX_PIXELS
 
-MAX_PIXELS = 178_000_000
-MAX_BYTES = 1 << 30
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
-_BAND_PIXELS = 1 << 22
-_LARGE_PIXELS = 50_000_000
+_LARGE_BYTES = 200_000_000
 _LARGE = threading.RLock()
 _ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 # Blocks of Pillow's 16 MiB stay in the C library's pools, one for each thread: training that decodes large
 # photos grows by gigabytes. Those above 32 MiB go back to the system.
 if "PILLOW_BLOCK_SIZE" not in os.environ:
@@ -52,6 +62,7 @@ class Header:
         transparent: it has an alpha channel or a transparent colour.
         deep: it has 16 bits for each channel.
         animated: it has more than one frame or page.
+        memory: how many bytes decoding takes at most, besides those of the file.
     """
 
     format: str
@@ -62,9 +73,10 @@ class Header:
     transparent: bool
     deep: bool
     animated: bool
+    memory: int
 
 
-def read(path):
+def read(path: str) -> bytes:
     """The bytes of an image file.
 
     Raises:
@@ -75,74 +87,75 @@ def read(path):
         return file.read()
 
 
-def read_header(path):
+def read_header(path: str) -> Header:
     """The Header of an image file, of which little more than the header is read.
 
     Raises:
         InputError: it cannot be read.
-        UnreadableImage: it is empty, no image, or larger than MAX_BYTES or MAX_PIXELS.
+        UnreadableImage: it is empty, no image, or exceeds a limit of `screening` by its header.
     """
-    with _opened(path) as file, _pillow_image(file, path) as image:
-        orientation = _exif(image).get(_ORIENTATION, 1)
-        sideways = orientation in (5, 6, 7, 8)
+    with _opened(path) as opened, _blamed(path), _pillow_image(opened) as (image, file):
+        orientation = _orientation(image)
+        turned = orientation in _UPRIGHT
+        width, height = _stored_size(image)
+        if orientation in (5, 6, 7, 8):
+            width, height = height, width
         return Header(
             format="JPEG" if image.format == "MPO" else image.format,
-            width=image.height if sideways else image.width,
-            height=image.width if sideways else image.height,
+            width=width,
+            height=height,
             mode=image.mode,
-            turned=orientation in range(2, 9),
+            turned=turned,
             transparent=image.has_transparency_data,
             deep=image.mode.startswith("I") or any(";16" in str(tile) for tile in image.tile),
-            animated=_is_animated(image),
+            animated=_is_animated(image, file),
+            memory=screening.memory(image, file.kept, 1, turned),
         )
 
 
-def decode(data, name):
+def decode(data: bytes, name: str) -> Image.Image:
     """The image in an encoded file, upright and in colour.
 
     Of an animation it is the first frame; EXIF orientation is applied; transparency becomes white;
     16-bit grey is scaled to 8 bits.
 
     Args:
-        data: bytes, the whole file.
+        data: the whole file.
         name: what to call the file in a message.
 
     Returns:
         PIL image of mode RGB.
 
     Raises:
-        UnreadableImage: the file is empty, damaged, no image, of an unknown kind, or larger than
-            MAX_PIXELS (found from its header, before anything is decoded).
+        UnreadableImage: the file is empty, damaged, no image, of an unknown kind, or exceeds a limit of
+            `screening`, which is found before anything is decoded.
         InputError: memory does not suffice for it.
     """
     if not data:
         raise _empty(name)
-    with _pillow_image(io.BytesIO(data), name) as image, large_alone(image):
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        return _to_rgb(image, name)
+    with _blamed(name), contextlib.ExitStack() as alone:
+        image, orientation = _decode_stored(data, alone)
+        if orientation not in _UPRIGHT:
+            return image
+        image = image.transpose(_UPRIGHT[orientation])
+        for key in ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"):
+            image.info.pop(key, None)
+        return image
 
 
-def large_alone(image):
+def large_alone(memory: int) -> contextlib.AbstractContextManager:
     """A context in which only one of all threads is with a large image, for the sake of memory.
 
     Args:
-        image: anything with a width and a height, in pixels.
+        memory: how many bytes it takes to decode.
     """
-    return _LARGE if image.width * image.height > _LARGE_PIXELS else contextlib.nullcontext()
+    return _LARGE if memory > _LARGE_BYTES else contextlib.nullcontext()
 
 
-def bands(image):
-    """A PIL image in pieces of whole rows, to be worked on one by one: yields (the first row, PIL image)."""
-    height = max(1, _BAND_PIXELS // image.width)
-    for top in range(0, image.height, height):
-        yield top, image.crop((0, top, image.width, min(top + height, image.height)))
-
-
-def suffix(data):
+def suffix(data: bytes) -> str:
     """The file name suffix, such as ".png", that suits an image file's bytes; ".jpg" where they are none."""
     try:
-        with _pillow_image(io.BytesIO(data), "") as image:
+        with _blamed(""), _pillow_image(io.BytesIO(data)) as (image, _):
             return {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif"}.get(
                 image.format, "." + image.format.lower()
             )
@@ -173,15 +186,37 @@ def _empty(name):
 
 
 @contextlib.contextmanager
-def _pillow_image(file, name):
-    """A file as a Pillow image; inside, whatever Pillow raises is the file's fault."""
+def _pillow_image(file: BinaryIO) -> Iterator[tuple[Image.Image, screening.MeteredFile]]:
+    """A file as a Pillow image that is not decoded yet, and the file as it was checked."""
+    metered = screening.MeteredFile(file)
+    screening.check_header(metered)
+    with Image.open(metered, formats=_FORMATS) as image:
+        screening.check_size(image, metered.size)
+        metered.allow(None)
+        yield image, metered
+
+
+def _decode_stored(data: bytes, alone: contextlib.ExitStack) -> tuple[Image.Image, int]:
+    """(RGB image as it is stored, EXIF orientation); Pillow's own image is freed. `alone` keeps the lock."""
+    with _pillow_image(io.BytesIO(data)) as (image, file):
+        scans = screening.check_data(image, data)
+        # A PNG file may have its EXIF data after its pixels, and Pillow looks for them only once.
+        turned = image.format != "PNG" and _orientation(image) in _UPRIGHT
+        alone.enter_context(large_alone(screening.memory(image, file.kept, scans, turned)))
+        if image.tile and image.tile[0][0] == "ppm":
+            return scaled_ppm(image, data), 1
+        image.load()
+        orientation = _orientation(image)  # 1 for a TIFF image, which is upright now.
+        memory = screening.memory(image, file.kept, scans, orientation in _UPRIGHT)
+        alone.enter_context(large_alone(memory))
+        return to_rgb(image), orientation
+
+
+@contextlib.contextmanager
+def _blamed(name: str) -> Iterator[None]:
+    """Inside, whatever Pillow raises is the fault of the file of this name."""
     try:
-        with Image.open(file, formats=_FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise Image.DecompressionBombError
-            if not image.width * image.height:
-                raise ValueError("no pixels")
-            yield image
+        yield
     except InputError:
         raise
     except MemoryError as error:
@@ -192,6 +227,8 @@ def _pillow_image(file, name):
             f"{name} is not an image, is damaged, or has an unknown format (known: "
             f"{' '.join(_FORMATS)}): convert it or remove it",
         ) from error
+    except screening.TooLarge as error:
+        raise UnreadableImage("too_large", f"{name} {error}") from error
     except Image.DecompressionBombError as error:
         raise UnreadableImage(
             "too_large",
@@ -202,58 +239,32 @@ def _pillow_image(file, name):
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # The disk's, not the file's: Pillow's own have no number, and EINVAL is a jump it took.
         reason = " ".join(str(error).split()) or type(error).__name__
+        kind = "truncated" if "truncated" in reason.lower() else "damaged"
         raise UnreadableImage(
-            "truncated" if "truncated" in reason.lower() else "damaged",
+            "unsupported" if isinstance(error, Unsupported) else kind,
             f"{name} cannot be decoded ({reason}): fetch it again, convert it or remove it",
         ) from error
 
 
-def _exif(image):
+def _orientation(image: Image.Image) -> int:
+    """EXIF's, from 1, which is upright, to 8."""
+    screening.check_exif(image)
     # A PNG file without EXIF would be decoded in search of it.
-    return Image.Image.getexif(image) if image.format == "PNG" else image.getexif()
+    exif = Image.Image.getexif(image) if image.format == "PNG" else image.getexif()
+    return exif.get(_ORIENTATION, 1)
 
 
-def _is_animated(image):
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """(width, height) as stored; for TIFF files, some versions of Pillow give the upright image's."""
+    return (image.tag_v2[256], image.tag_v2[257]) if image.format == "TIFF" else image.size
+
+
+def _is_animated(image: Image.Image, file: screening.MeteredFile) -> bool:
     if image.format == "MPO":  # A photo with its depth or preview.
         return False
+    # A GIF file is read up to its next frame, in pieces of 255 bytes where it is sound.
+    file.allow(10_000 + file.size // 64)
     try:
         return getattr(image, "is_animated", False)
     except Exception:  # What comes after the first frame may be damaged in any way.
         return False
-
-
-def _to_rgb(image, name):
-    if image.mode == "F":
-        raise _unsupported(name, "grey values in floating point")
-    if image.mode.startswith("I"):
-        return _joined(image, "L", lambda band: _scaled(band, name)).convert("RGB")
-    if image.has_transparency_data:
-        return _joined(image, "RGB", _on_white)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _joined(image, mode, convert):
-    """`image` converted band by band, which takes little memory beside the result."""
-    result = Image.new(mode, image.size)
-    for top, band in bands(image):
-        result.paste(convert(band), (0, top))
-    return result
-
-
-def _scaled(band, name):
-    # Pillow's own conversion clips at 255.
-    levels = np.asarray(band).astype(np.int64)
-    if levels.min() < 0 or levels.max() > 65535:
-        raise _unsupported(name, "grey values beyond 16 bits")
-    return Image.fromarray(((levels + 128) // 257).astype(np.uint8))
-
-
-def _on_white(band):
-    white = Image.new("RGBA", band.size, "white")
-    return Image.alpha_composite(white, band.convert("RGBA")).convert("RGB")
-
-
-def _unsupported(name, reason):
-    return UnreadableImage(
-        "unsupported", f"{name} cannot be decoded ({reason}): fetch it again, convert it or remove it"
-    )

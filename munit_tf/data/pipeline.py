@@ -18,7 +18,8 @@ import tensorflow as tf
 from PIL import Image
 
 from munit_tf.config import InputError, check_sizes
-from munit_tf.data.decoding import MAX_PIXELS, UnreadableImage
+from munit_tf.data.decoding import UnreadableImage
+from munit_tf.data.screening import MAX_PIXELS
 
 # After a rollback training goes on this many steps further along in the endless sequence.
 _DETOUR = 2**32

@@ -5,13 +5,16 @@ import tensorflow as tf
 # With the start of the header: where another chunk came first, the size would not be where it is looked for.
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _JPEG = b"\xff\xd8\xff"
+_JPEG_SCAN = b"\xff\xda"
 _PNG_HEADER = 24  # Bytes up to and with the height.
+# Each takes time for all pixels. Photos have 10; data after the image may look like some more.
+_MAX_SCANS = 1000
 
 
 def decode(data, max_pixels):
     """An encoded image as floats.
 
-    EXIF orientation is not heeded, transparency becomes white, 16 bits become 8.
+    EXIF orientation is not applied, transparency becomes white, 16 bits become 8.
 
     Args:
         data: scalar string tensor, a JPEG or PNG file.
@@ -21,7 +24,8 @@ def decode(data, max_pixels):
         float32 [H,W,3] in [-1, 1].
 
     Raises:
-        tf.errors.InvalidArgumentError: when it runs: neither JPEG nor PNG, damaged, or too large.
+        tf.errors.InvalidArgumentError: when it runs: neither JPEG nor PNG, damaged, too large, or a JPEG in
+            more scans than photos have.
     """
     is_png = _starts_with(data, _PNG, _PNG_HEADER)
     is_jpeg = _starts_with(data, _JPEG, len(_JPEG))
@@ -70,5 +74,11 @@ def _decode_png(data):
 
 
 def _decode_jpeg(data):
+    scans = tf.size(tf.strings.split(data, _JPEG_SCAN, maxsplit=_MAX_SCANS + 1)) - 1
+    few = tf.debugging.Assert(
+        scans <= _MAX_SCANS, [f"image_bytes: a JPEG file may have {_MAX_SCANS} scans, not more"]
+    )
+    with tf.control_dependencies([few]):
+        data = tf.identity(data)
     # The accurate transform, which Pillow has, too: training saw its pixels.
     return tf.cast(tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"), tf.float32)

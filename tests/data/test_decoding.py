@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from munit_tf.config import InputError
-from munit_tf.data import decoding
+from munit_tf.data import colour, decoding
 from munit_tf.data.decoding import UnreadableImage
 
 # 2 rows of 3 pixels: what each orientation stores so that this is what one sees.
@@ -188,7 +188,8 @@ def header(tmp_path, data):
 def test_headers_say_the_upright_size_and_what_is_special(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
-    assert header(tmp_path, encode(SEEN, "JPEG")) == decoding.Header(
+    seen = header(tmp_path, encode(SEEN, "JPEG"))
+    assert seen == decoding.Header(
         format="JPEG",
         width=3,
         height=2,
@@ -197,8 +198,9 @@ def test_headers_say_the_upright_size_and_what_is_special(tmp_path):
         transparent=False,
         deep=False,
         animated=False,
+        memory=seen.memory,
     )
-    for format in ("JPEG", "PNG", "WEBP"):
+    for format in ("JPEG", "PNG", "WEBP", "TIFF"):
         turned = header(tmp_path, encode(SEEN, format, exif=exif))
         assert (turned.format, turned.width, turned.height, turned.turned) == (format, 2, 3, True)
     levels = np.zeros((2, 3), np.uint16)
@@ -253,30 +255,29 @@ def test_conversion_in_bands_is_the_one_of_the_whole(monkeypatch):
     rng = np.random.default_rng(0)
     rgba, deep = rng.integers(0, 256, (9, 7, 4), np.uint8), rng.integers(0, 65536, (9, 7), np.uint16)
     whole = [pixels(encode(image)) for image in (rgba, deep)]
-    monkeypatch.setattr(decoding, "_BAND_PIXELS", 20)
-    assert [top for top, _ in decoding.bands(Image.new("L", (7, 9)))] == [0, 2, 4, 6, 8]
+    monkeypatch.setattr(colour, "_BAND_PIXELS", 20)
+    assert [top for top, _ in colour.bands(Image.new("L", (7, 9)))] == [0, 2, 4, 6, 8]
     for image, expected in zip((rgba, deep), whole):
         np.testing.assert_array_equal(pixels(encode(image)), expected)
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_large_images_are_decoded_one_at_a_time():
     """Many of them, or many headers that lie, would take all memory."""
-    small, large = Image.new("L", (5, 4)), Image.new("L", (10_000, 5_001))
+    small, large = 200_000_000, 200_000_001
     entered = []
 
-    def enter(image):
-        with decoding.large_alone(image):
-            entered.append(image.width)
+    def enter(memory):
+        with decoding.large_alone(memory):
+            entered.append(memory)
 
     with decoding.large_alone(large):
-        threads = [threading.Thread(target=enter, args=[image], daemon=True) for image in (large, small)]
+        threads = [threading.Thread(target=enter, args=[memory], daemon=True) for memory in (large, small)]
         threads[0].start()
         threads[1].start()
         threads[1].join()
-        assert entered == [5]
+        assert entered == [small]
     threads[0].join()
-    assert entered == [5, 10_000]
+    assert entered == [small, large]
 
 
 def test_large_images_lie_in_blocks_that_the_system_gets_back():

@@ -7,6 +7,7 @@ import zlib
 import grpc
 import numpy as np
 import pytest
+from data.hostile import jpeg_scans
 from PIL import Image
 from serving.asking import ask_grpc, encoded, picture, post, rng, to_json
 from serving.conftest import MAX_PIXELS
@@ -72,6 +73,7 @@ BAD = {
     "jpeg of 16 x 16 without data": jpeg(16, 16),
     "jpeg above the limit": encoded(Image.new("RGB", (MAX_PIXELS + 1, 1)), "JPEG"),
     "jpeg of noise": b"\xff\xd8\xff" + rng.bytes(5000),
+    "jpeg of 1001 scans": jpeg_scans(991),
 }  # fmt: skip
 
 
@@ -126,3 +128,10 @@ def test_files_and_styles_must_be_equally_many(server, model):
         with pytest.raises(grpc.RpcError, match="image_bytes and style: must be equally many"):
             style = np.zeros([count, model.style_dim], np.float32)
             ask_grpc(server, "serving_default", {"image_bytes": files, "style": style})
+
+
+def test_jpeg_files_of_many_scans_are_translated(session, model):
+    """Data after an image may look like more of them."""
+    file = jpeg_scans(50) + b"\xff\xda" * 900
+    inputs = {"image_bytes": np.array([file], object), "style": np.zeros([1, model.style_dim], np.float32)}
+    assert session.run("serving_default", inputs)["translated_bytes"][0].startswith(b"\x89PNG")

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from munit_tf.config import InputError
-from munit_tf.data import decoding
+from munit_tf.data import colour, decoding
 from munit_tf.data.inspection.kinds import Finding
 from munit_tf.data.pipeline import resize_shorter, resized
 
@@ -69,7 +69,7 @@ def look(source, index, place, data_options, decode):
         seen.header = header = source.header(index)
         seen.findings += _of_header(seen.name, source.paths[index], header, data_options)
         if decode:
-            with decoding.large_alone(header):
+            with decoding.large_alone(header.memory):
                 _look_at_pixels(seen, source, index, data_options)
     except decoding.UnreadableImage as error:
         detail = _reason(error, ": ", source.paths[index]) if error.kind in _EXPLAINED else ""
@@ -117,7 +117,7 @@ def _look_at_pixels(seen, source, index, data_options):
     image = source.decoded(index, data)
     del data
     digest = hashlib.blake2b(str(image.size).encode(), digest_size=16)
-    for _, band in decoding.bands(image):
+    for _, band in colour.bands(image):
         digest.update(band.tobytes())
     seen.pixel_digest = digest.digest()
     if min(image.size) > data_options.resize:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from munit_tf.data.decoding import MAX_BYTES, MAX_PIXELS
+from munit_tf.data.screening import MAX_BYTES, MAX_PIXELS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ KINDS = {
     "unsupported": Kind(True, "with an unknown kind of pixels", "convert them to 8 or 16 bits"),
     "too_large": Kind(
         True,
-        f"of more than {MAX_PIXELS} pixels by the header, or {MAX_BYTES >> 30} GiB",
+        f"of more than {MAX_PIXELS} pixels, {MAX_BYTES >> 30} GiB or another limit of docs/limits.md",
         "scale them down or remove them",
     ),
     "too_small": Kind(
