@@ -71,13 +71,15 @@ def train(config):
     import keras
 
     from munit_tf.evaluation import classifier
-    from munit_tf.networks.classifiers import DEFAULT_SIZES, SMALLEST_SIZES
+    from munit_tf.networks.classifiers import DEFAULT_SIZES, LARGEST_SIZE, SMALLEST_SIZES
 
     classifier.check_free(config.output)
     size = config.image_size or DEFAULT_SIZES[config.backbone]
     if size < SMALLEST_SIZES[config.backbone]:
         least = SMALLEST_SIZES[config.backbone]
         raise InputError(f"--image_size={size} is too small for {config.backbone}: {least} at least")
+    if size > LARGEST_SIZE:
+        raise InputError(f"--image_size={size} is too large: {LARGEST_SIZE} at most")
     classes, test = _open(config, size)
     training, validation = _split(classes, config)
     keras.utils.set_random_seed(config.seed)
