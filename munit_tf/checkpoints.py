@@ -124,8 +124,10 @@ def newest(folder):
     Each damaged one on the way is a line on standard error.
 
     Raises:
-        InputError: all are damaged, or the folder holds something else.
+        InputError: all are damaged, the folder holds something else, or it is not a folder.
     """
+    if not folder.is_dir() and folder.exists():
+        raise InputError(f"{folder} is not a folder: put the checkpoints back from a copy, or remove it")
     steps = _steps(folder)
     for step in reversed(steps):
         path = folder / _name(step)

@@ -47,7 +47,7 @@ def parse(argv, methods, dataset_names=(), known=()):
 
     Raises:
         InputError: on an unknown flag, a value out of range, a flag of another method, or one that
-            differs from what is known.
+            differs from what is known; or where the folder of shipped flagfiles is missing.
     """
     files, rest = _split_flagfiles(argv)
     values = _parse_values(_contents(files) + rest, methods)
@@ -58,6 +58,11 @@ def parse(argv, methods, dataset_names=(), known=()):
             raise InputError(f"--{name}={given} does not fit: the weights have {name} {to_text(value)}")
     shipped = None
     if not files and values["dataset"].value in dataset_names:
+        if not SHIPPED_FLAGS.is_dir():
+            raise InputError(
+                f"--dataset={values['dataset'].value}: its settings are in {SHIPPED_FLAGS}, which is absent: "
+                "install munit_tf from a checkout with pip install --editable, or name a --flagfile"
+            )
         prefix = "" if values["method"].value == "munit" else values["method"].value + "_"
         path = SHIPPED_FLAGS / f"{prefix}{values['dataset'].value}.flags"
         if path.exists():

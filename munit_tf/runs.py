@@ -1,5 +1,7 @@
 """The run folder: what training writes and every other command reads."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import re
@@ -8,8 +10,8 @@ import sys
 import keras
 import tensorflow as tf
 
-from munit_tf import checkpoints, command_line
-from munit_tf.config import InputError
+from munit_tf import checkpoints, command_line, json_files, run_log
+from munit_tf.config import InputError, Options
 from munit_tf.models import METHODS, memory
 from munit_tf.paths import is_remote, remove_tree, to_path
 from munit_tf.terminal import say
@@ -77,22 +79,33 @@ class RunFolder:
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
-            # TensorFlow's messages end like `PATH; No space left on device [Op:SaveV2]`.
-            lines = re.sub(r"\[Op:.*\]", "", getattr(error, "strerror", None) or str(error))
+            # TensorFlow's messages are like `{{NODE}} PATH; No space left on device [Op:SaveV2] name:`.
+            lines = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", getattr(error, "strerror", None) or str(error))
             reason = " ".join(lines.split()).rpartition("; ")[2]
             raise InputError(
                 f"--output={self.path} cannot be written: {reason}; once it can be, the same command goes on"
             ) from error
 
-    def options(self):
+    def options(self) -> Options:
         """The Options that the run was started with.
 
         Raises:
-            InputError: it is not a run folder.
+            InputError: it is not a run folder, or its `run.flags` is damaged.
         """
         if not self.flagfile.is_file():
             raise InputError(f"{self.path} is not a run folder: it has no run.flags")
-        return command_line.read_flagfile(self.flagfile, CONFIGS)
+        try:
+            text = self.flagfile.read_bytes().decode()
+        except OSError as error:
+            raise InputError(f"{self.flagfile} cannot be read: {error.strerror or error}") from error
+        except UnicodeDecodeError:
+            text = ""
+        if not re.search("^--", text, re.MULTILINE):
+            raise InputError(f"{self.flagfile} is damaged, it has no flags: put it back from a copy")
+        try:
+            return command_line.read_flagfile(self.flagfile, CONFIGS)
+        except InputError as error:
+            raise InputError(f"{self.flagfile}: {error}") from error
 
     def write_options(self, options):
         """Writes `run.flags`, whole or not at all.
@@ -105,40 +118,28 @@ class RunFolder:
         _write(self.flagfile, options.to_flagfile())
 
     def start_anew(self):
-        """Removes what a run that got to no checkpoint has left; its log is `cut_log`'s."""
+        """Removes what a run that got to no checkpoint has left; its log is `truncate_log`'s."""
         if self.tensorboard.exists():
             remove_tree(self.tensorboard)
         self.rollbacks.unlink(missing_ok=True)
 
-    def read_rollbacks(self):
+    def read_rollbacks(self) -> list[dict]:
         """How training has gone back so far, see `training.rollback`: dicts with "to", a step, in order.
 
         Raises:
-            InputError: the file is damaged.
+            InputError: the file is damaged or cannot be read.
         """
         if not self.rollbacks.exists():
             return []
-        text = self.rollbacks.read_bytes()
-        try:
-            rows = json.loads(text)
-            if all(type(row["to"]) is int for row in rows):
-                return rows
-        except (ValueError, TypeError, KeyError):
-            pass
-        raise InputError(f"{self.rollbacks} is damaged: put it back from a copy, or remove it")
+        return json_files.read(self.rollbacks, _are_rollbacks, "put it back from a copy, or remove it")
 
     def write_rollbacks(self, rows):
         """Writes what `read_rollbacks` reads."""
         _write(self.rollbacks, json.dumps(rows, indent=1) + "\n")
 
-    def cut_log(self, step):
-        """Removes the lines of `log.jsonl` after a step; returns those that stay, as dicts."""
-        if not self.log.exists():
-            return []
-        rows = [json.loads(line) for line in self.log.read_text().splitlines() if line.endswith("}")]
-        rows = [row for row in rows if row["step"] <= step]
-        _write(self.log, "".join(json.dumps(row) + "\n" for row in rows))
-        return rows
+    def truncate_log(self, step: int) -> list[dict]:
+        """Removes the rows of `log.jsonl` after a step; returns those that stay: see `run_log.truncate`."""
+        return run_log.truncate(self.log, step)
 
 
 @contextlib.contextmanager
@@ -222,6 +223,12 @@ def load_checkpoint(options, checkpoint, precision=None):
     model = build_model(options, precision)
     checkpoints.restore({"step": model.step, **model.named_weights()}, checkpoint)
     return model
+
+
+def _are_rollbacks(rows):
+    return isinstance(rows, list) and all(
+        isinstance(row, dict) and json_files.is_step(row.get("to")) for row in rows
+    )
 
 
 def _write(path, text):

@@ -1,7 +1,5 @@
 """Style codes, from the prior or from a file."""
 
-import zipfile
-
 import numpy as np
 import tensorflow as tf
 
@@ -28,8 +26,9 @@ def read(path, style_dim):
         codes = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise InputError(f"--style_from={path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"--style_from={path} is not a file of numpy's, or is damaged: {error}") from error
+    except Exception as error:  # numpy raises many types for a damaged file.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"--style_from={path} is not a .npy file, or is damaged: {reason}") from error
     wanted = f"--style_from={path}: it must hold an array of numbers [number of styles, {style_dim}]"
     if not isinstance(codes, np.ndarray):
         raise InputError(f"{wanted}, not several arrays (.npz)")
@@ -37,7 +36,8 @@ def read(path, style_dim):
         raise InputError(f"{wanted}, not one of shape {list(codes.shape)}")
     if codes.dtype.kind not in "fiu":
         raise InputError(f"{wanted}, not of {codes.dtype}")
-    codes = np.array(codes, np.float32)
+    with np.errstate(over="ignore"):  # What becomes infinite is refused below.
+        codes = np.array(codes, np.float32)
     finite = np.isfinite(codes).all(axis=1)
     if not finite.all():
         raise InputError(f"{wanted}, and in row {int(np.argmin(finite))} there is NaN or infinity")

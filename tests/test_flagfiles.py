@@ -8,6 +8,7 @@ import pytest
 from conformance.methods import image_side, tiny_batch
 
 from munit_tf import command_line, runs
+from munit_tf.config import InputError
 from munit_tf.data import registry
 
 FILES = sorted(command_line.SHIPPED_FLAGS.glob("*.flags"))
@@ -94,3 +95,21 @@ def test_the_shapes_have_one_budget_and_size_for_all(method):
     assert getattr(model, "style_dim", 2) == 2
     # Encoder and decoder have two residual blocks each, CycleGAN's one generator has four.
     assert getattr(model, "num_res_blocks", 2) == (4 if method == "cyclegan" else 2)
+
+
+def test_without_the_folder_a_data_set_of_ours_is_refused(tmp_path, monkeypatch):
+    """Its settings would be the paper's, for photos, and not those that the file holds."""
+    monkeypatch.setattr(command_line, "SHIPPED_FLAGS", tmp_path / "flags")
+    with pytest.raises(InputError) as caught:
+        command_line.parse(["--dataset=shapes"], runs.CONFIGS, registry.NAMES)
+    assert "--dataset=shapes" in str(caught.value) and str(tmp_path / "flags") in str(caught.value)
+    for argv in (["--dataset=photos"], ["--train_a=a", "--train_b=b"]):
+        _, shipped = command_line.parse(argv, runs.CONFIGS, registry.NAMES)
+        assert shipped is None
+    (tmp_path / "own.flags").write_text("--dataset=shapes\n--gen_dim=4\n")
+    argv = [f"--flagfile={tmp_path / 'own.flags'}"]
+    options, _ = command_line.parse(argv, runs.CONFIGS, registry.NAMES)
+    assert (options.data.dataset, options.model.gen_dim) == ("shapes", 4)
+    (tmp_path / "flags").mkdir()
+    _, shipped = command_line.parse(["--dataset=shapes"], runs.CONFIGS, registry.NAMES)
+    assert shipped is None

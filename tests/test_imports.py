@@ -21,25 +21,29 @@ MAY_IMPORT = {
     "paths": {"config"},
     "flagfiles": {"config", "paths"},
     "whole_files": {"config", "paths", "terminal"},
+    "json_files": {"config", "paths"},
+    "run_log": {"config", "json_files", "paths", "whole_files", "terminal"},
     "pictures": set(),
     "style_codes": {"config", "paths"},
     "help_pages": {"config"},
     "command_line": {"config", "help_pages", "machine", "paths", "flagfiles", "terminal"},
     "losses": set(),
-    "networks": {"compat", "tracing"},
+    "networks": {"compat", "json_files", "tracing"},
     "data": {"config", "paths", "terminal"},
     "models": {"networks", "losses", "config", "compat", "machine", "style_codes", "tracing"},
     "checkpoints": {"config", "paths", "whole_files", "terminal"},
-    "runs": {"models", "config", "command_line", "checkpoints", "paths", "whole_files", "terminal"},
+    "runs": {"models", "config", "command_line", "checkpoints", "paths", "whole_files", "terminal"}
+    | {"json_files", "run_log"},
     "serving": {"config", "data", "padding", "style_codes", "tracing", "whole_files"},
     "training": {"runs", "models", "data", "config", "machine", "pictures", "checkpoints", "whole_files"}
     | {"terminal"},
-    "translation": {"runs", "models", "data", "config", "pictures", "padding", "style_codes", "whole_files"},
+    "translation": {"runs", "models", "data", "config", "pictures", "padding", "style_codes", "whole_files"}
+    | {"json_files"},
     "exploring": {"translation", "runs", "models", "data", "config", "pictures", "style_codes"}
     | {"terminal"},
-    "evaluation": {"networks", "config"},
+    "evaluation": {"networks", "config", "json_files"},
     "scoring": {"evaluation", "networks", "runs", "models", "data", "config", "pictures"}
-    | {"paths", "whole_files"},
+    | {"json_files", "paths", "whole_files"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

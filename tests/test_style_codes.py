@@ -47,12 +47,12 @@ def test_other_files_are_refused(tmp_path):
         style_codes.read(path, 2)
     for data in (b"", b"text", b"\x93NUMPY\x01\x00"):
         path.write_bytes(data)
-        with pytest.raises(InputError, match="is not a file of numpy's, or is damaged"):
+        with pytest.raises(InputError, match="is not a .npy file, or is damaged"):
             style_codes.read(path, 2)
     with open(path, "wb") as file:
         np.savez(file, a=np.zeros((1, 2)), b=np.zeros((1, 2)))
     with pytest.raises(InputError, match="not several arrays"):
         style_codes.read(path, 2)
     np.save(path, np.array([[{}, {}]]), allow_pickle=True)
-    with pytest.raises(InputError, match="is not a file of numpy's"):
+    with pytest.raises(InputError, match="is not a .npy file"):
         style_codes.read(path, 2)

@@ -17,8 +17,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import train_classifier
 
+from munit_tf import json_files
 from munit_tf.command_line import run_command
 from munit_tf.config import MOST_STEPS, Config, DataConfig, InputError, Options, TrainConfig, option
+from munit_tf.evaluation import classifier
 from munit_tf.runs import CONFIGS
 from munit_tf.scoring import runs as scoring_runs
 from munit_tf.scoring.comparison import picture, table
@@ -154,7 +156,7 @@ class Comparison:
         results: {entrant: {seed, as a str: {"seconds", "cpu_seconds", "metrics"}}}.
 
     Raises:
-        InputError: the folder holds a comparison under another budget.
+        InputError: the folder holds a comparison under another budget, or its file is damaged.
     """
 
     def __init__(self, config):
@@ -164,7 +166,9 @@ class Comparison:
         self._classifier = self.folder / "classifier"
         self.results = {}
         if self._file.exists():
-            kept = json.loads(self._file.read_text())
+            kept = json_files.read(
+                self._file, _is_comparison, "remove it: finished trainings are only evaluated again then"
+            )
             if kept["budget"] != config.budget():
                 flags = " ".join(f"--{name}={value}" for name, value in kept["budget"].items())
                 raise InputError(
@@ -183,7 +187,9 @@ class Comparison:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"--output={self.folder} cannot be written: {error.strerror}") from error
-        if not self._classifier.exists():
+        if self._classifier.exists():
+            classifier.load(self._classifier)  # Where it is damaged, nothing is trained.
+        else:
             self._train_classifier()
         wanted = [(name, seed) for seed in self._config.seeds for name in self._config.methods]
         wanted = [(name, seed) for name, seed in wanted if seed not in self.results.get(name, {})]
@@ -221,6 +227,9 @@ class Comparison:
         """In a process of its own, with its output in a file; the time that it took, in all its pieces."""
         run, log = self.run_folder(name, seed), self.folder / f"{name}-{seed}.log"
         flagfile, times = self.folder / f"{name}-{seed}.flags", self.folder / f"{name}-{seed}.json"
+        spent = dict(seconds=0, cpu_seconds=0)
+        if times.exists():
+            spent = json_files.read(times, _are_times, "remove it: the time is counted from then on")
         with replacing(flagfile) as file:
             file.write(options_of(ENTRANTS[name], self._config, int(seed)).to_flagfile().encode())
         command = [sys.executable, "-m", "munit_tf.train", f"--flagfile={flagfile}", f"--output={run}"]
@@ -231,7 +240,6 @@ class Comparison:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
             _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        spent = json.loads(times.read_text()) if times.exists() else dict(seconds=0, cpu_seconds=0)
         spent["seconds"] += time.monotonic() - start
         spent["cpu_seconds"] += usage.ru_utime + usage.ru_stime
         with replacing(times) as file:
@@ -259,6 +267,26 @@ class Comparison:
         with replacing(self._file) as file:
             content = dict(budget=self._config.budget(), common=COMMON, results=self.results)
             file.write((json.dumps(content, indent=2) + "\n").encode())
+
+
+def _is_comparison(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("budget"), dict):
+        return False
+    results = value.get("results")
+    return isinstance(results, dict) and all(
+        isinstance(seeds, dict) and seeds and all(map(_is_seed, seeds.items())) for seeds in results.values()
+    )
+
+
+def _is_seed(item: tuple[str, Any]) -> bool:
+    seed, result = item
+    return seed.isdecimal() and _are_times(result) and scoring_runs.are_metrics(result.get("metrics"))
+
+
+def _are_times(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        json_files.is_number(value.get(name)) for name in ("seconds", "cpu_seconds")
+    )
 
 
 def compare(config):

@@ -57,7 +57,7 @@ class ClassifierConfig(Config):
         None,
         "side of the images, in pixels (default: 299; 64 for small)",
         minimum=16,
-        maximum=8192,
+        maximum=4096,
         memory=True,
     )
     validation: float = option(

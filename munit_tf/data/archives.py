@@ -32,7 +32,7 @@ def prepare(name, config):
 
     Raises:
         InputError: if the archive cannot be fetched, is cut off, broken or unsafe, or the folder
-            cannot be written. Then nothing of it is left.
+            cannot be written: then nothing of it is left; or a folder unpacked earlier is damaged.
     """
     root = downloads.data_dir(config) / "munit_tf"
     if not is_here(name, config):
@@ -48,6 +48,7 @@ def prepare(name, config):
                 _fetch(url, archive, name)
                 _unpack(archive, folder, url)
                 archive.unlink()
+    downloads.check_whole(root / name, _SPLITS.values())
     return {split: root / name / folder for split, folder in _SPLITS.items()}
 
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import urllib.parse
 import urllib.request
+from collections.abc import Iterable
 
 from munit_tf.config import InputError
 from munit_tf.paths import absolute
@@ -73,6 +74,13 @@ def _connect(parts):
     return None
 
 
+def check_whole(folder: pathlib.Path, names: Iterable[str]) -> None:
+    """Raises InputError where a folder of prepared images lacks one of its subfolders."""
+    for name in names:
+        if not (folder / name).is_dir():
+            raise InputError(f"{folder} has no folder {name}: remove {folder}, and it is prepared again")
+
+
 @contextlib.contextmanager
 def only_builder(root):
     """Makes folder `root` and lets one process at a time into the block; others wait.
@@ -124,17 +132,23 @@ def in_one_piece(root, relative):
     if final.is_dir():
         yield None
         return
+    for path in (final, final.parent):
+        if os.path.lexists(path) and not path.is_dir():
+            raise InputError(f"{path} is not a folder: remove it, or choose another --data_dir")
     building = root / (relative.replace("/", "-") + ".tmp")
     try:
         for leftover in root.glob("*.tmp"):
-            shutil.rmtree(leftover)
+            if leftover.is_dir() and not leftover.is_symlink():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
         building.mkdir()
         yield building
         final.parent.mkdir(exist_ok=True)
         building.rename(final)
     except OSError as error:
         raise InputError(
-            f"cannot write {final}: {error.strerror or error}; make room, or choose another --data_dir"
+            f"cannot write {final}: {error.strerror or error}; free some space, or choose another --data_dir"
         ) from error
     finally:
         shutil.rmtree(building, ignore_errors=True)

@@ -10,6 +10,7 @@ import dataclasses
 import pathlib
 import re
 import shutil
+from collections.abc import Iterator
 from typing import Callable
 
 from munit_tf.config import InputError
@@ -75,8 +76,9 @@ def prepare(name, recipe, config):
         pathlib.Path.
 
     Raises:
-        InputError: if TFDS has not prepared the set and it cannot be downloaded, or if the folder
-            cannot be written. Then nothing half-written is left.
+        InputError: if TFDS has not prepared the set and it cannot be downloaded, its records are
+            damaged, or the folder cannot be written: then nothing half-written is left; or a folder
+            written out earlier is damaged.
     """
     data_dir = downloads.data_dir(config)
     root = data_dir / "munit_tf"
@@ -84,6 +86,7 @@ def prepare(name, recipe, config):
     prepared = _newest_version(records, "dataset_info.json")
     written = _written(name, prepared, root)
     if written:
+        downloads.check_whole(written, FOLDERS)
         return written
     if not prepared:
         hint = (
@@ -134,9 +137,8 @@ def _download(dataset, data_dir):
         builder.download_and_prepare()
     # TFDS' errors and those of the libraries under it have no base class in common.
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"TFDS cannot prepare {dataset} in {data_dir}: {reason[:300]}; mend that and start "
+            f"TFDS cannot prepare {dataset} in {data_dir}: {_reason(error)}; fix that and start "
             "again, or use --dataset=FOLDER with trainA trainB testA testB"
         ) from error
     finally:
@@ -147,34 +149,48 @@ def _download(dataset, data_dir):
 
 def _write_out(prepared, recipe, folder):
     """Writes each record's encoded image, as it is, to the domain's folder under `folder`."""
-    import tensorflow_datasets
-    from tqdm import tqdm
-
-    builder = tensorflow_datasets.builder_from_directory(prepared)
-    missing = [split for split in recipe.splits if split not in builder.info.splits]
-    if missing:
-        raise InputError(f"{prepared} has no split {missing[0]}: remove it, or choose another --data_dir")
     counts = dict.fromkeys(FOLDERS, 0)
     for name in FOLDERS:
         (folder / name).mkdir()
-    for split in recipe.splits:
-        records = builder.as_dataset(
-            split=split,
-            decoders={"image": tensorflow_datasets.decode.SkipDecoding()},
-            # One shard after the other: a record's index means the same everywhere.
-            read_config=tensorflow_datasets.ReadConfig(interleave_cycle_length=1, try_autocache=False),
-            shuffle_files=False,
-        )
-        progress = tqdm(
-            tensorflow_datasets.as_numpy(records),
-            desc=escaped(f"writing {split} to {folder.parent}"),
-            total=builder.info.splits[split].num_examples,
-            unit=" images",
-            disable=None,
-        )
-        for index, record in enumerate(progress):
-            domain = recipe.folder(split, index, record)
-            suffix = decoding.suffix(record["image"])
-            path = folder / domain / f"{counts[domain]:08d}{suffix}"
-            path.write_bytes(record["image"])
-            counts[domain] += 1
+    for domain, data in _images(prepared, recipe, folder.parent):
+        path = folder / domain / f"{counts[domain]:08d}{decoding.suffix(data)}"
+        path.write_bytes(data)
+        counts[domain] += 1
+
+
+def _images(prepared: pathlib.Path, recipe: Recipe, root: pathlib.Path) -> Iterator[tuple[str, bytes]]:
+    """Yields (one of FOLDERS, encoded image) of each record; raises InputError for damaged records."""
+    import tensorflow_datasets
+    from tqdm import tqdm
+
+    try:
+        builder = tensorflow_datasets.builder_from_directory(prepared)
+        missing = [split for split in recipe.splits if split not in builder.info.splits]
+        if missing:
+            raise ValueError(f"it has no split {missing[0]}")
+        for split in recipe.splits:
+            records = builder.as_dataset(
+                split=split,
+                decoders={"image": tensorflow_datasets.decode.SkipDecoding()},
+                # One shard after the other: a record's index means the same everywhere.
+                read_config=tensorflow_datasets.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+                shuffle_files=False,
+            )
+            progress = tqdm(
+                tensorflow_datasets.as_numpy(records),
+                desc=escaped(f"writing {split} to {root}"),
+                total=builder.info.splits[split].num_examples,
+                unit=" images",
+                disable=None,
+            )
+            for index, record in enumerate(progress):
+                yield recipe.folder(split, index, record), record["image"]
+    # TFDS' errors and those of the libraries under it have no base class in common.
+    except Exception as error:
+        raise InputError(
+            f"{prepared} cannot be read ({_reason(error)}): remove it, or choose another --data_dir"
+        ) from error
+
+
+def _reason(error):
+    return (" ".join(str(error).split()) or type(error).__name__)[:300]

@@ -9,10 +9,13 @@ import shutil
 import numpy as np
 import tensorflow as tf
 
+from munit_tf import json_files
 from munit_tf.config import InputError
 from munit_tf.networks import pretrained
 from munit_tf.networks.classifiers import (
     BACKBONES,
+    LARGEST_SIZE,
+    SMALLEST_SIZES,
     build_classifier,
     features_of,
     named_weights,
@@ -148,25 +151,36 @@ def load(folder):
         InputError: it is none, or is damaged.
     """
     folder = pathlib.Path(folder)
-    try:
-        description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-        weights = (folder / _WEIGHTS).read_bytes()
-    except (OSError, ValueError) as error:
+    if not (folder / _DESCRIPTION).is_file():
         raise InputError(
-            f"{folder} is not a classifier's folder ({_reason(error)}): tools/train_classifier.py makes one"
-        ) from error
+            f"{folder} is not a classifier's folder, it has no {_DESCRIPTION}: make one with "
+            "tools/train_classifier.py"
+        )
+    description = json_files.read(
+        folder / _DESCRIPTION, _is_description, "train it again with tools/train_classifier.py"
+    )
     try:
-        if description["backbone"] not in BACKBONES:
-            raise ValueError(f"unknown backbone {description['backbone']!r}")
+        weights = (folder / _WEIGHTS).read_bytes()
         model = build_classifier(
             description["backbone"], len(description["classes"]), description["image_size"]
         )
         with np.load(io.BytesIO(weights), allow_pickle=False) as arrays:
             set_named_weights(model, dict(arrays))
     except Exception as error:  # Of zipfile, zlib, NumPy or Keras, whichever meets the damage.
-        raise InputError(f"classifier {folder} cannot be used: {_reason(error)}") from error
+        raise InputError(
+            f"classifier {folder} cannot be used ({_reason(error)}): train it again with "
+            "tools/train_classifier.py"
+        ) from error
     provenance = {**pretrained.provenance(folder / _WEIGHTS), "description": description}
     return Classifier(model, description["classes"], description["image_size"], provenance)
+
+
+def _is_description(value):
+    if not isinstance(value, dict) or value.get("backbone") not in BACKBONES:
+        return False
+    classes, size = value.get("classes"), value.get("image_size")
+    named = isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)
+    return bool(named) and type(size) is int and SMALLEST_SIZES[value["backbone"]] <= size <= LARGEST_SIZE
 
 
 def _traced(function):
@@ -175,4 +189,4 @@ def _traced(function):
 
 
 def _reason(error):
-    return " ".join(str(getattr(error, "strerror", None) or error).split())
+    return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__

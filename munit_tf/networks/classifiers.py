@@ -5,6 +5,7 @@ import keras
 BACKBONES = ("small", "inception_v3")
 DEFAULT_SIZES = {"small": 64, "inception_v3": 299}
 SMALLEST_SIZES = {"small": 16, "inception_v3": 75}
+LARGEST_SIZE = 4096
 _SMALL_CHANNELS = (32, 64, 128, 128)
 
 
@@ -17,7 +18,7 @@ def build_classifier(backbone, num_classes, image_size, weights=None):
     Args:
         backbone: one of BACKBONES.
         num_classes: how many.
-        image_size: S, in pixels; SMALLEST_SIZES at least.
+        image_size: S, in pixels; from SMALLEST_SIZES to LARGEST_SIZE.
         weights: for "inception_v3", a file of `keras.applications`' weights without top; None: random
             weights, to be trained or set.
     """
@@ -55,14 +56,15 @@ def set_named_weights(model, arrays):
     """Sets all of a classifier's weights from {name: array}.
 
     Raises:
-        ValueError: a name is missing or in the way, or a shape differs; nothing is set then.
+        ValueError: a name is missing or in the way, or a shape or type differs; nothing is set then.
     """
     variables = dict(_variables(model))
     if wrong := sorted(variables.keys() ^ arrays.keys()):
         raise ValueError(f"the weights do not fit the network: {wrong[0]}")
     for name, variable in variables.items():
-        if tuple(variable.shape) != arrays[name].shape:
-            raise ValueError(f"the weights do not fit the network: {name} has shape {arrays[name].shape}")
+        array = arrays[name]
+        if tuple(variable.shape) != array.shape or array.dtype.kind != "f":
+            raise ValueError(f"the weights do not fit the network: {name} is {array.dtype} {array.shape}")
     for name, variable in variables.items():
         variable.assign(arrays[name])
 

@@ -1,12 +1,13 @@
 """Networks with published weights. Their loaders never fall back on random ones."""
 
 import hashlib
-import json
 import os
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from munit_tf import json_files
 
 _CAFFE_MEAN_BGR = (103.939, 116.779, 123.680)
 # Convolutions between two pools; the authors' VGG-16 has no pool between conv4_3 and conv5_1.
@@ -145,10 +146,12 @@ def load_taps(network, folder):
     arrays = _read_npz(path)
     convs = sum(name.endswith("/kernel") for name in arrays)
     try:
-        weights = [(arrays[f"{i}/kernel"], arrays[f"{i}/bias"]) for i in range(convs)]
+        taps = TAPS[network]([(arrays[f"{i}/kernel"], arrays[f"{i}/bias"]) for i in range(convs)])
     except KeyError as error:
         raise ValueError(f"{path} does not hold {network}'s weights: it has no {error}") from None
-    return TAPS[network](weights), provenance(path, arrays)
+    except ValueError as error:
+        raise ValueError(f"{path} does not hold {network}'s weights: {error}") from error
+    return taps, provenance(path, arrays)
 
 
 def load_lpips_linear(network, version, folder):
@@ -169,8 +172,8 @@ def load_lpips_linear(network, version, folder):
     path = os.path.join(folder, "lpips.npz")
     arrays = _read_npz(path)
     names = [f"{network}/{version}/{i}" for i in range(5)]
-    shapes = [arrays[name].shape if name in arrays else None for name in names]
-    if shapes != [(c,) for c in TAPS[network].channels]:
+    found = [(arrays[name].shape, arrays[name].dtype.kind) for name in names if name in arrays]
+    if found != [((c,), "f") for c in TAPS[network].channels]:
         raise ValueError(f"{path} does not hold LPIPS {version} for {network}")
     return [arrays[name] for name in names], provenance(path, arrays)
 
@@ -214,10 +217,17 @@ def load_inception_v3(path):
 
 
 def provenance(path, arrays=()):
-    """{"file", "sha256"} of a file of weights, and "source", {name: sha256}, of what it was made from."""
+    """{"file", "sha256"} of a file of weights, and "source", {name: sha256}, of what it was made from.
+
+    Raises:
+        ValueError: its "source" is not JSON.
+    """
     found = {"file": os.path.basename(path), "sha256": sha256(path)}
     if "source" in arrays:
-        found["source"] = json.loads(str(arrays["source"]))
+        try:
+            found["source"] = json_files.parse(str(arrays["source"]))
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged, its source is not JSON: make it again") from error
     return found
 
 
@@ -241,6 +251,7 @@ def _read_npz(path):
 
 
 def _check_channels(weights, channels, name):
-    expected = list(zip((3, *channels), channels))
-    if [kernel.shape[2:] for kernel, _ in weights] != expected:
+    expected = [((c_in, c_out), (c_out,), "ff") for c_in, c_out in zip((3, *channels), channels)]
+    found = [(kernel.shape[2:], bias.shape, kernel.dtype.kind + bias.dtype.kind) for kernel, bias in weights]
+    if found != expected:
         raise ValueError(f"these are not {name}'s {len(channels)} convolutions")

@@ -75,6 +75,7 @@ def _translations(folder):
 def _spread(values, form):
     if None in values:
         return "–"
+    values = [float(value) for value in values]  # JSON has words for infinity and NaN.
     text = form.format(np.mean(values))
     return text if len(values) < 2 else f"{text} ± {form.format(np.std(values, ddof=1))}"
 

@@ -1,17 +1,21 @@
 """Evaluation of whole run folders, and their `evaluation.json`."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import math
 import os
 import platform
+import sys
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import munit_tf
-from munit_tf import runs
+from munit_tf import json_files, runs
 from munit_tf.config import InputError
 from munit_tf.data import registry
 from munit_tf.evaluation.lpips import PROTOCOLS
@@ -44,6 +48,8 @@ def evaluate(config):
     paths = [config.run, *(config.compare or ())]
     for path in paths:
         runs.newest(path)  # Says what is wrong with it.
+        if (to_path(path) / FILE).is_dir():
+            raise InputError(f"{to_path(path) / FILE} is a folder: move it away, the results go to this file")
     results = {}
     for path in paths:
         name = to_path(path).name if to_path(path).name not in results else path
@@ -146,16 +152,44 @@ def _head(config, checkpoint):
     )
 
 
+def are_metrics(value: Any) -> bool:
+    """Whether a JSON value is what `evaluation.json` holds as the metrics of a direction."""
+    return isinstance(value, dict) and all(
+        isinstance(metric, dict) and all(map(_is_figure, metric.values())) for metric in value.values()
+    )
+
+
+def _is_figure(value):
+    return json_files.is_number(value) or value in ("inf", "-inf", "nan")
+
+
+def _is_result(value):
+    if not isinstance(value, dict):
+        return False
+    parts = [value.get(key) for key in ("weights", "not_computed", "directions")]
+    return all(isinstance(part, dict) for part in parts) and all(
+        isinstance(direction, dict) and are_metrics(direction.get("metrics"))
+        for direction in value["directions"].values()
+    )
+
+
 def _kept(config, checkpoint, networks):
-    """The run's `evaluation.json`, if it is whole and of this checkpoint, these settings and weights."""
+    """The run's `evaluation.json`, if it is of this checkpoint, these settings and weights; else None.
+
+    A damaged one is a line on standard error.
+    """
+    path = to_path(config.run) / FILE
+    if not path.exists():
+        return None
     try:
-        result = json.loads((to_path(config.run) / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        result = json_files.read(path, _is_result, "the run is evaluated again")
+    except InputError as error:
+        print(f"warning: {error}", file=sys.stderr)
         return None
     head = _head(config, checkpoint)
     same = all(result.get(key) == value for key, value in head.items())
     provenance = _for_json(networks.provenance)
-    same_weights = all(provenance.get(use) == value for use, value in result.get("weights", {}).items())
+    same_weights = all(provenance.get(use) == value for use, value in result["weights"].items())
     return result if same and same_weights and not result["not_computed"] else None
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import sys
 
@@ -19,6 +20,7 @@ _BOUNDS = {  # On the largest difference, of images in [-1, 1]; on the mean wher
     "float16": checks.Difference(np.inf, 0.01),
     "dynamic": checks.Difference(np.inf, 0.1),
 }
+_LAST_VERSION = 2**63 - 1
 
 
 def export(model, folder, *, formats, quantize, max_pixels, image_size):
@@ -51,6 +53,9 @@ def export(model, folder, *, formats, quantize, max_pixels, image_size):
     folder = pathlib.Path(folder)
     rows = []
     with _unfinished(folder) as unfinished:
+        for name in (f"translate_{direction}.tflite" for direction in model.directions):
+            if "tflite" in formats and (folder / name).is_dir():
+                raise InputError(f"{folder / name} is a folder, but a file is written there: remove it")
         if "saved_model" in formats:
             rows += _write_saved_model(model, unfinished / _next_version(folder), max_pixels, image_size)
         if "tflite" in formats:
@@ -67,6 +72,8 @@ def _unfinished(folder):
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder, f"--output={folder}: another export is writing to it"):
+            if unfinished.is_file():
+                raise InputError(f"{unfinished} is a file, but exports need a folder there: remove it")
             try:
                 shutil.rmtree(unfinished, ignore_errors=True)
                 unfinished.mkdir()
@@ -78,8 +85,12 @@ def _unfinished(folder):
 
 
 def _next_version(folder):
-    versions = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
-    return str(max(versions, default=0) + 1)
+    # TF Serving reads ASCII digits that fit 64 bits as a version.
+    versions = [int(path.name) for path in folder.iterdir() if re.fullmatch("[0-9]+", path.name)]
+    newest = max((version for version in versions if version <= _LAST_VERSION), default=0)
+    if newest == _LAST_VERSION:
+        raise InputError(f"--output={folder}: version {newest} leaves no number for the next: rename it")
+    return str(newest + 1)
 
 
 def _write_saved_model(model, path, max_pixels, image_size):

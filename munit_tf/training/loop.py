@@ -166,7 +166,7 @@ def _nothing_written():
 def _written(model, probes, folder, options):
     """The callbacks that write the run folder, and at the end the last step's checkpoint."""
     first_step, train_options = int(model.step.numpy()), options.train
-    earlier = folder.cut_log(first_step)
+    earlier = folder.truncate_log(first_step)
     manager = runs.checkpoint_manager(folder, model, train_options.keep_checkpoints)
     with folder.writing():
         writer = tf.summary.create_file_writer(str(folder.tensorboard))

@@ -1,12 +1,16 @@
 """The folder of results: whole files only, and a record of the settings that they were made with."""
 
+from __future__ import annotations
+
 import json
 import os
 import pathlib
+import sys
 
 import numpy as np
 from PIL import Image
 
+from munit_tf import json_files, style_codes
 from munit_tf.config import InputError
 from munit_tf.pictures import to_uint8
 from munit_tf.whole_files import TEMPORARY, replacing
@@ -41,7 +45,7 @@ class OutputFolder:
             self._path.mkdir(parents=True, exist_ok=True)
             found = {name for name in os.listdir(self._path) if not name.endswith(TEMPORARY)}
             if _RECORD in found:
-                self._compare(_read(record), settings)
+                self._compare(json_files.read(record, _are_settings, "choose another --output"), settings)
             elif found:
                 raise InputError(
                     f"{self._path} holds other files and no translations: choose another --output"
@@ -53,13 +57,33 @@ class OutputFolder:
                 file.write((json.dumps(settings, indent=1) + "\n").encode())
         self._done = found
 
-    def is_done(self, stem):
-        """Whether all files of an input were there when the command began."""
-        return self._done.issuperset(self._names(stem))
+    def is_done(self, stem: str) -> bool:
+        """Whether all files of an input were there when the command began, and are whole.
 
-    def picture(self, stem, k):
-        """The PIL image that was written for an input's style `k`."""
-        return Image.open(self._path / f"{stem}_{k}.png")
+        One that is damaged is a line on standard error.
+        """
+        names = self._names(stem)
+        if not self._done.issuperset(names):
+            return False
+        damaged = [name for name in names if not self._is_whole(name)]
+        if damaged:
+            path = self._path / damaged[0]
+            print(f"warning: {path} is damaged: {stem} is translated again", file=sys.stderr)
+        return not damaged
+
+    def picture(self, stem: str, k: int) -> Image.Image:
+        """The PIL image that was written for an input's style `k`.
+
+        Raises:
+            InputError: the file is damaged or cannot be read.
+        """
+        path = self._path / f"{stem}_{k}.png"
+        try:
+            picture = Image.open(path, formats=["PNG"])
+            picture.load()
+        except Exception as error:  # Pillow raises many types for a damaged file.
+            raise InputError(f"{path} is damaged: remove it, and the same command makes it again") from error
+        return picture
 
     def write_picture(self, stem, k, image):
         """Writes an input's translation to style `k`: float [H,W,3] in [-1, 1]."""
@@ -79,6 +103,18 @@ class OutputFolder:
         names = [f"{stem}_{k}.png" for k in range(len(self._styles))]
         return names if self._styles.codes is None else [*names, f"{stem}_styles.npy"]
 
+    def _is_whole(self, name):
+        path = self._path / name
+        try:
+            if path.suffix == ".npy":
+                shape = self._styles.codes.shape
+                return style_codes.read(path, shape[1]).shape == shape
+            with Image.open(path, formats=["PNG"]) as picture:
+                picture.verify()  # Checksums, without decoding: there may be thousands of pictures.
+            return picture.mode == "RGB"
+        except Exception:  # Pillow and numpy raise many types for a damaged file.
+            return False
+
     def _compare(self, before, settings):
         old = [each for each in before if each not in settings]
         new = [each for each in settings if each not in before]
@@ -93,12 +129,5 @@ class OutputFolder:
             picture.save(file, format="PNG")
 
 
-def _read(record):
-    """The settings, list of str, in a record."""
-    try:
-        settings = json.loads(record.read_bytes())
-    except ValueError:
-        settings = None
-    if not isinstance(settings, list):
-        raise InputError(f"{record} is damaged: choose another --output")
-    return settings
+def _are_settings(value):
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import shutil
 import tarfile
 
 import numpy as np
@@ -179,3 +180,42 @@ def test_unwritable_data_dir(tmp_path, serve):
     (tmp_path / "data").write_text("a file where the folder should be")
     with pytest.raises(InputError, match="cannot write to .*choose a --data_dir"):
         registry.open_dataset(config(tmp_path, serve(GOOD)))
+
+
+def put_file(path):
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.write_bytes(b"")
+
+
+def clear(path):
+    shutil.rmtree(path)
+    path.mkdir()
+
+
+DAMAGES = {  # What becomes of the unpacked folder, and what the message names.
+    "no train": (lambda folder: shutil.rmtree(folder / "train"), "no folder train"),
+    "no val": (lambda folder: shutil.rmtree(folder / "val"), "no folder val"),
+    "train is a file": (lambda folder: put_file(folder / "train"), "no folder train"),
+    "train is empty": (lambda folder: clear(folder / "train"), "train has no image in it"),
+    "nothing": (clear, "no folder train"),
+    "a file": (lambda folder: put_file(folder), "is not a folder"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_folder_is_named(tmp_path, serve, name):
+    mirror = serve(GOOD)
+    registry.open_dataset(config(tmp_path, mirror))
+    damage, message = DAMAGES[name]
+    folder = tmp_path / "data/munit_tf/edges2shoes"
+    damage(folder)
+    with pytest.raises(InputError, match=message) as error:
+        registry.open_dataset(config(tmp_path, mirror))
+    assert str(folder) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_file_called_like_a_leftover_is_removed(tmp_path, serve):
+    (tmp_path / "data/munit_tf").mkdir(parents=True)
+    (tmp_path / "data/munit_tf/edges2shoes.tmp").write_bytes(b"")
+    assert len(registry.open_dataset(config(tmp_path, serve(GOOD))).train["a"]) == 5

@@ -346,3 +346,55 @@ def test_prepared_copy_that_lacks_a_split(prepared):
     (folder / "dataset_info.json").write_text(json.dumps(info))
     with pytest.raises(InputError, match="has no split testB"):
         registry.open_dataset(DataConfig(dataset="summer2winter", data_dir=str(prepared)))
+
+
+RECORDS = "cycle_gan/summer2winter_yosemite/3.0.0"
+DAMAGED_RECORDS = {  # (a file of TFDS', what it holds, or None: it is missing).
+    "info empty": ("dataset_info.json", b""),
+    "info garbage": ("dataset_info.json", b"garbage"),
+    "info not UTF-8": ("dataset_info.json", b'{"name": "\xff"}'),
+    "info a list": ("dataset_info.json", b"[]"),
+    "info nested too deeply": ("dataset_info.json", b"[" * 100_000),
+    "no features": ("features.json", None),
+    "features empty": ("features.json", b""),
+    "features garbage": ("features.json", b"garbage"),
+    "features of nothing": ("features.json", b"{}"),
+    "no records": ("*-trainA.tfrecord*", None),
+    "records empty": ("*-trainA.tfrecord*", b""),
+    "records garbage": ("*-trainA.tfrecord*", b"garbage" * 30),
+    "records of NUL bytes": ("*-trainA.tfrecord*", bytes(4096)),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED_RECORDS)
+def test_damaged_records_are_named_and_nothing_is_written(prepared, name):
+    pattern, data = DAMAGED_RECORDS[name]
+    [path] = (prepared / RECORDS).glob(pattern)
+    path.unlink()
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(InputError) as error:
+        registry.open_dataset(DataConfig(dataset="summer2winter", data_dir=str(prepared)))
+    assert str(prepared / RECORDS) in str(error.value) and "\n" not in str(error.value)
+    assert [path.name for path in (prepared / "munit_tf").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("missing", tfds.FOLDERS)
+def test_a_written_folder_that_lacks_one_is_named(data, tmp_path, offline, missing):
+    copy = tmp_path / "munit_tf/cat2dog/4.0.1"
+    shutil.copytree(data[0] / "munit_tf/cat2dog/4.0.1", copy)
+    shutil.rmtree(copy / missing)
+    with pytest.raises(InputError) as error:
+        registry.open_dataset(DataConfig(dataset="cat2dog", data_dir=str(tmp_path)))
+    assert f"{copy} has no folder {missing}" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("file", ["summer2winter", "summer2winter/3.0.0"])
+def test_a_file_in_place_of_the_written_folder_is_named(prepared, file):
+    path = prepared / "munit_tf" / file
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+    with pytest.raises(InputError) as error:
+        registry.open_dataset(DataConfig(dataset="summer2winter", data_dir=str(prepared)))
+    assert f"{path} is not a folder" in str(error.value)
+    assert path.read_bytes() == b""

@@ -10,6 +10,7 @@ import time
 
 import pytest
 from conformance.methods import TINY
+from damage import put
 
 from munit_tf import command_line, export, runs
 from munit_tf.config import InputError
@@ -67,11 +68,37 @@ def test_a_killed_export_leaves_no_version_and_the_next_one_cleans_up(killed, ru
     assert sum(line.startswith("  serving_default ") for line in lines) == 1
 
 
-def test_the_next_version_counts_numbers_only(tmp_path):
-    assert writing._next_version(tmp_path) == "1"
-    for name in ("2", "10", "9a", "latest"):
-        (tmp_path / name).mkdir()
-    assert writing._next_version(tmp_path) == "11"
+@pytest.mark.parametrize(
+    "names, version",
+    [
+        ([], "1"),
+        (["2", "10", "9a", "latest"], "11"),
+        (["0007"], "8"),
+        (["\u00b2", "\u0663", "\u2460", "1.5", "-4", "+4", "1_0", " 6", "0x10"], "1"),
+        (["3", "9" * 19, "9" * 200], "4"),  # Beyond 64 bits they are no versions for TF Serving.
+        (["9" * 18], "1" + "0" * 18),
+    ],
+)
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_the_next_version_counts_numbers_only(tmp_path, names, version, kind):
+    for name in names:
+        put(tmp_path / name, b"" if kind == "file" else None)
+    assert writing._next_version(tmp_path) == version
+
+
+def test_the_last_version_has_none_after_it(tmp_path):
+    (tmp_path / str(2**63 - 1)).mkdir()
+    with pytest.raises(InputError, match="9223372036854775807"):
+        writing._next_version(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name, data", [("translate_a2b.tflite", None), ("translate_b2a.tflite", None), (".unfinished", b"mine")]
+)
+def test_what_is_in_the_way_is_named_and_nothing_is_written(run, tmp_path, capsys, name, data):
+    put(tmp_path / name, data)
+    assert str(tmp_path / name) in refused(capsys, f"--run={run}", f"--output={tmp_path}")
+    assert everything(tmp_path) == [name]
 
 
 def test_a_difference_above_its_bound_is_an_error_and_leaves_nothing(model, exported, tmp_path, monkeypatch):

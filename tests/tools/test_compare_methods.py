@@ -7,6 +7,7 @@ import compare_methods
 import numpy as np
 import pytest
 from compare_methods import ENTRANTS, CompareConfig, options_of
+from damage import BAD_JSON, changed, put
 from PIL import Image
 
 from munit_tf.config import InputError
@@ -96,3 +97,67 @@ def test_all_have_one_budget_and_ablations_lack_one_thing():
 def test_bad_flags(flags, message):
     with pytest.raises(InputError, match=message):
         CompareConfig(output="/x", **flags)
+
+
+TIMES = {"seconds": 1.5, "cpu_seconds": 2}
+RESULT = {**TIMES, "metrics": {"fid": {"value": 3.0}, "l1": {"between_outputs": "inf"}}}
+KEPT = {"budget": {"steps": 800, "batch_size": 4, "size": 32}, "results": {"unit": {"0": RESULT}}}
+BAD_COMPARISONS = {
+    **BAD_JSON,
+    "no budget": changed(KEPT, budget=...),
+    "budget a list": changed(KEPT, budget=[800, 4, 32]),
+    "no results": changed(KEPT, results=...),
+    "results a list": changed(KEPT, results=[]),
+    "seeds a list": changed(KEPT, results={"unit": [RESULT]}),
+    "no seed": changed(KEPT, results={"unit": {}}),
+    "a seed of letters": changed(KEPT, results={"unit": {"first": RESULT}}),
+    "a result null": changed(KEPT, results={"unit": {"0": None}}),
+    "no seconds": changed(KEPT, results={"unit": {"0": changed(RESULT, seconds=...)}}),
+    "seconds text": changed(KEPT, results={"unit": {"0": changed(RESULT, seconds="1")}}),
+    "seconds of 400 digits": changed(KEPT, results={"unit": {"0": changed(RESULT, cpu_seconds=10**400)}}),
+    "no metrics": changed(KEPT, results={"unit": {"0": changed(RESULT, metrics=...)}}),
+    "a metric a number": changed(KEPT, results={"unit": {"0": changed(RESULT, metrics={"fid": 3})}}),
+    "a value a list": changed(KEPT, results={"unit": {"0": changed(RESULT, metrics={"fid": {"value": []}})}}),
+}
+
+
+@pytest.mark.parametrize("name", BAD_COMPARISONS)
+def test_damaged_results_are_named(tmp_path, name):
+    config = CompareConfig(output=str(tmp_path))
+    put(tmp_path / "comparison.json", json.dumps(KEPT).encode())
+    results = compare_methods.Comparison(config).results
+    assert "inf" in compare_methods.table(results, {"unit": "UNIT"})
+    damage = BAD_COMPARISONS[name]
+    put(tmp_path / "comparison.json", json.dumps(damage).encode() if isinstance(damage, dict) else damage)
+    with pytest.raises(InputError) as caught:
+        compare_methods.Comparison(config)
+    assert str(tmp_path / "comparison.json") in str(caught.value) and "\n" not in str(caught.value)
+
+
+BAD_TIMES = {
+    **BAD_JSON,
+    "no seconds": changed(TIMES, seconds=...),
+    "seconds null": changed(TIMES, seconds=None),
+    "seconds text": changed(TIMES, cpu_seconds="2"),
+    "seconds of 400 digits": changed(TIMES, cpu_seconds=10**400),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TIMES)
+def test_damaged_times_are_named_before_a_training(tmp_path, name):
+    damage = BAD_TIMES[name]
+    put(tmp_path / "unit-0.json", json.dumps(damage).encode() if isinstance(damage, dict) else damage)
+    comparison = compare_methods.Comparison(CompareConfig(output=str(tmp_path)))
+    with pytest.raises(InputError) as caught:
+        comparison._train("unit", "0")
+    assert str(tmp_path / "unit-0.json") in str(caught.value) and "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["unit-0.json"]
+
+
+def test_a_damaged_classifier_or_a_file_in_the_way_is_found_before_the_trainings(tmp_path):
+    (tmp_path / "out/classifier").mkdir(parents=True)
+    for output, named in ((tmp_path / "out", "classifier"), (tmp_path / "file", "--output=")):
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(InputError, match=named):
+            compare_methods.Comparison(CompareConfig(output=str(output))).run()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["classifier"]

@@ -1,9 +1,13 @@
 """The folder of results: whole files, and never a mixture of settings."""
 
+import io
 import os
+import zlib
 
 import numpy as np
 import pytest
+from damage import BAD_JSON, npy, put
+from PIL import Image
 from translation.run_folders import read
 
 from munit_tf.config import InputError
@@ -75,11 +79,102 @@ def test_killed_before_the_record_was_whole(tmp_path):
     fill(begun(tmp_path))
 
 
-@pytest.mark.parametrize("text", ["", "[", "3", '{"a": 1}', "\xff"])
-def test_a_damaged_record(tmp_path, text):
-    (tmp_path / "translate.json").write_text(text, encoding="latin-1")
-    with pytest.raises(InputError, match="translate.json is damaged"):
+BAD_RECORDS = {
+    **BAD_JSON,
+    "an object": b'{"a": 1}',
+    "a text and a number": b'["--seed=0", 3]',
+    "a text and a list": b'["--seed=0", ["--direction=a2b"]]',
+    "a text and null": b'["--seed=0", null]',
+}
+
+
+@pytest.mark.parametrize("name", BAD_RECORDS)
+def test_a_damaged_record(tmp_path, name):
+    put(tmp_path / "translate.json", BAD_RECORDS[name])
+    with pytest.raises(InputError) as caught:
         begun(tmp_path)
+    assert "translate.json" in str(caught.value) and "\n" not in str(caught.value)
+    assert os.listdir(tmp_path) == ["translate.json"]
+
+
+def png(size=(3, 2), mode="RGB"):
+    file = io.BytesIO()
+    Image.new(mode, size, 100).save(file, "PNG")
+    return file.getvalue()
+
+
+def other(kind):
+    file = io.BytesIO()
+    Image.new("RGB", (3, 2)).save(file, kind)
+    return file.getvalue()
+
+
+def chunk(kind, data):
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+
+HEADER = png()[:33]  # Its signature and its size.
+BAD_PICTURES = {
+    "empty": b"",
+    "garbage": b"garbage",
+    "NUL bytes": bytes(200),
+    "cut off in the header": png()[:20],
+    "cut off after the header": HEADER,
+    "cut off": png()[:50],
+    "cut off before its end": png()[:-12],
+    "a flipped bit": png()[:45] + bytes([png()[45] ^ 1]) + png()[46:],
+    "NUL bytes at the end": png()[:45] + bytes(len(png()) - 45),
+    "no pixels": HEADER + png()[-12:],
+    "a JPEG": other("JPEG"),
+    "a GIF": other("GIF"),
+    "in grey": png(mode="L"),
+    "a size of zero": HEADER[:8] + chunk(b"IHDR", bytes(8) + HEADER[24:29]) + png()[33:],
+    "a size too large": HEADER[:8] + chunk(b"IHDR", b"\x7f\xff\xff\xff" * 2 + HEADER[24:29]) + png()[33:],
+}
+BAD_STYLES = {
+    "empty": b"",
+    "garbage": b"garbage",
+    "cut off": npy(STYLES.codes)[:-1],
+    "other numbers of styles": npy(np.zeros((3, 3), np.float32)),
+    "other dimensions": npy(np.zeros((2, 4), np.float32)),
+    "NaN": npy(np.full((2, 3), np.nan, np.float32)),
+    "text": npy(np.full((2, 3), "x")),
+}
+
+
+@pytest.mark.parametrize("file, name", [(f, n) for f in ("x_0.png", "x_1.png") for n in BAD_PICTURES])
+def test_an_input_with_a_damaged_picture_is_not_done(tmp_path, capsys, file, name):
+    fill(begun(tmp_path))
+    assert begun(tmp_path).is_done("x") and capsys.readouterr().err == ""
+    put(tmp_path / file, BAD_PICTURES[name])
+    output = begun(tmp_path)
+    assert not output.is_done("x")
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: ") and str(tmp_path / file) in line
+    fill(output)
+    assert begun(tmp_path).is_done("x")
+
+
+@pytest.mark.parametrize("name", BAD_STYLES)
+def test_an_input_with_damaged_codes_is_not_done(tmp_path, capsys, name):
+    fill(begun(tmp_path))
+    put(tmp_path / "x_styles.npy", BAD_STYLES[name])
+    output = begun(tmp_path)
+    assert not output.is_done("x")
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: ") and str(tmp_path / "x_styles.npy") in line
+    fill(output)
+    assert begun(tmp_path).is_done("x")
+
+
+def test_a_picture_of_right_checksums_that_cannot_be_decoded_is_named(tmp_path):
+    """Nothing but malice makes one, so only the grid, which shows it, finds out."""
+    fill(begun(tmp_path))
+    (tmp_path / "x_0.png").write_bytes(HEADER + chunk(b"IDAT", b"garbage") + png()[-12:])
+    output = begun(tmp_path)
+    assert output.is_done("x")
+    with pytest.raises(InputError, match="x_0.png is damaged"):
+        output.picture("x", 0)
 
 
 def test_a_file_in_the_way(tmp_path):

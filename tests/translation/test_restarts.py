@@ -32,6 +32,20 @@ def test_a_second_run_skips_what_is_there_and_does_what_is_not(here, tmp_path, m
 
 
 @pytest.mark.parametrize(
+    "name, data", [("image0_1.png", b""), ("image0_0.png", b"garbage"), ("image4_styles.npy", b"")]
+)
+def test_damaged_results_are_made_again(here, three_styles, tmp_path, capsys, name, data):
+    out = tmp_path / "out"
+    shutil.copytree(here / "three", out)
+    (out / name).write_bytes(data)
+    (out / "grid.png").unlink()
+    assert run(here, out, "--num_styles=3") == three_styles
+    captured = capsys.readouterr()
+    assert "translated: 1 of 5 images; 4 were done before" in captured.out
+    assert f"{out / name} is damaged" in captured.err and "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize(
     "more, named",
     [
         (["--num_styles=3", "--seed=1"], "--seed=0, not with --seed=1"),

@@ -95,7 +95,7 @@ def test_codes_of_a_file(tmp_path):
         (np.float32([[0, 0], [0, np.nan]]), "in row 1 there is NaN"),
         (np.array([["a", "b"]]), "not of <U1"),
         (np.array([[1j, 2]]), "not of complex128"),
-        (np.array([[{}, 2]]), "is not a file of numpy's"),
+        (np.array([[{}, 2]]), "is not a .npy file"),
     ],
     ids=["width", "one", "empty", "nan", "text", "complex", "pickled"],
 )
