@@ -14,7 +14,7 @@ from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.information import kl_divergence, reparametrize
 from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.adversarial import map_batched
-from munit_tf.models.options import PADDINGS, PatchConfig, depth, weight, width
+from munit_tf.models.options import PADDINGS, PatchConfig, code_length, depth, weight
 from munit_tf.models.translator import StochasticStyle, Translator, diversity_check
 from munit_tf.networks.discriminators import PatchDiscriminator
 from munit_tf.networks.encoders import VariationalStyleEncoder
@@ -28,7 +28,7 @@ _PHASES = {"encoded": "", "prior": "_prior"}
 class BicycleGANConfig(PatchConfig):
     """BicycleGAN's options; the defaults are the paper's, for 256 pixels."""
 
-    style_dim: int = width(8, "length of a style code")
+    style_dim: int = code_length(8, "length of a style code")
     num_downsample: int = depth(8, "stride-2 convolutions of the U-Net, down to a pixel or two")
     gen_padding: str = option("zero", "of encoder and generator", choices=PADDINGS)
     num_scales: int = depth(2, "resolutions that a discriminator looks at")

@@ -11,7 +11,7 @@ from munit_tf.config import option
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.image_pool import ImagePool
-from munit_tf.models.options import PatchConfig, ResidualConfig, depth, weight, width
+from munit_tf.models.options import PatchConfig, ResidualConfig, code_length, depth, weight
 from munit_tf.models.translator import Translator
 from munit_tf.networks.discriminators import PatchDiscriminator
 from munit_tf.networks.generators import ResNetGenerator
@@ -21,7 +21,7 @@ from munit_tf.networks.generators import ResNetGenerator
 class CycleGANConfig(PatchConfig, ResidualConfig):
     """CycleGAN's options; the defaults are the paper's, for 256 pixels."""
 
-    noise_dim: int = width(
+    noise_dim: int = code_length(
         0, "length of a noise vector that the generators get with the image; 0: none", minimum=0
     )
     num_res_blocks: int = depth(9, "residual blocks of a generator", maximum=64)

@@ -17,7 +17,7 @@ from munit_tf.losses.information import kl_divergence, kl_divergence_of_unit_var
 from munit_tf.losses.mode_seeking import mode_seeking_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.adversarial import map_batched
-from munit_tf.models.options import ResidualConfig, depth, schedule, weight, width
+from munit_tf.models.options import ResidualConfig, code_length, depth, schedule, weight
 from munit_tf.models.translator import DIRECTIONS, ContentTranslator, StochasticStyle, diversity_check
 from munit_tf.networks.convolutions import dcgan_normal
 from munit_tf.networks.decoders import ConcatDecoder
@@ -37,7 +37,7 @@ _LABELS = {"a": 0.0, "b": 1.0}
 class DRITConfig(ResidualConfig):
     """DRIT's options; the defaults are the authors'."""
 
-    style_dim: int = width(8, "length of a style code")
+    style_dim: int = code_length(8, "length of a style code")
     num_res_blocks: int = depth(
         4, "residual blocks of encoder and decoder, each, with the one that domains share", maximum=64
     )

@@ -15,23 +15,28 @@ _KEPT = 30
 _KEPT_WITH_RECOMPUTATION = 10
 # The same for BicycleGAN's U-Net, whose first convolution halves the resolution.
 _KEPT_OF_U_NET = 4
-# Values that the largest convolution of a translation reads and writes, per pixel and channel of the first.
-_AT_ONCE = 1.5
+# Bytes that a translation takes at once, per pixel and channel of the first convolution. Measured in float32:
+# 27 and more; for the U-Net 4.
+_TRANSLATION_BYTES = 6
+_TRANSLATION_BYTES_OF_U_NET = 2
 
 
 def approximate_weights(config: MethodConfig) -> int:
     """The number of weights of the large convolutions of a method: less than its exact number of weights.
 
-    The residual blocks of an encoder and a decoder for each domain, or a U-Net; and the discriminators.
+    The residual blocks of an encoder and a decoder for each domain and what modulates them, or a U-Net; and
+    the discriminators.
     """
     dim, depth = config.gen_dim, config.num_downsample
-    if hasattr(config, "num_res_blocks"):
+    if _has_u_net(config):
+        widths = [dim * min(2**i, 8) for i in range(depth)]
+        generators = sum(16 * (a + config.style_dim) * b for a, b in zip(widths, widths[1:]))
+    else:
         channels = dim * 2**depth
         generators = 2 * config.num_res_blocks * 2 * 9 * channels**2
         generators += 2 * sum(9 * (dim * 2**i) * (dim * 2 ** (i + 1)) for i in range(depth))
-    else:
-        widths = [dim * min(2**i, 8) for i in range(depth)]
-        generators = sum(16 * a * b for a, b in zip(widths, widths[1:]))
+        mlp_dim = getattr(config, "mlp_dim", 0)
+        generators += 2 * mlp_dim * (mlp_dim + config.num_res_blocks * 4 * channels)
     widths = [config.dis_dim * min(2**i, 8) for i in range(config.num_dis_layers)]
     discriminators = config.num_scales * sum(16 * a * b for a, b in zip(widths, widths[1:]))
     return generators + 2 * discriminators
@@ -45,8 +50,9 @@ def check_networks(config: MethodConfig) -> None:
     """
     large = costly(config)
     if large:
+        size = config.smallest_size  # The networks run once at this size when they are built.
         machine.require(
-            _WEIGHT_BYTES * approximate_weights(config),
+            _WEIGHT_BYTES * approximate_weights(config) + _translation_bytes(config, 1, size, size),
             f"{' '.join(large.values())}: the networks need",
             f"lower {one_of(large)}",
         )
@@ -65,7 +71,7 @@ def step_bytes(
         recompute: whether feature maps are computed again for the gradient.
     """
     kept = _KEPT_WITH_RECOMPUTATION if recompute else _KEPT
-    if not hasattr(config, "num_res_blocks"):
+    if _has_u_net(config):
         kept = _KEPT_OF_U_NET
     height, width = image_size
     maps = kept * batch_size * height * width * config.gen_dim
@@ -87,7 +93,16 @@ def check_translation(config: MethodConfig, count: int, height: int, width: int,
     """
     images = f"{count} image{'s' if count > 1 else ''} of {height}x{width} pixels"
     machine.require(
-        _AT_ONCE * 4 * count * height * width * config.gen_dim,
+        _translation_bytes(config, count, height, width),
         f"{what}: to translate {images} at once needs",
         "take smaller images or a smaller --batch_size",
     )
+
+
+def _translation_bytes(config, count, height, width):
+    per_channel = _TRANSLATION_BYTES_OF_U_NET if _has_u_net(config) else _TRANSLATION_BYTES
+    return per_channel * count * height * width * config.gen_dim
+
+
+def _has_u_net(config):
+    return not hasattr(config, "num_res_blocks")

@@ -28,7 +28,7 @@ from munit_tf.losses.information import (
     reparametrize,
 )
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.options import ResidualConfig, weight, width
+from munit_tf.models.options import ResidualConfig, code_length, weight, width
 from munit_tf.models.translator import CollapseCheck, StochasticStyle, Translator, diversity_check
 from munit_tf.networks.decoders import AdaINDecoder, Decoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator
@@ -43,7 +43,7 @@ _LEAST_STD = math.exp(LOG_VARIANCE_RANGE[0] / 2)
 class MISOConfig(ResidualConfig):
     """MISO's options; the defaults are assumed, after MUNIT and by trial on the embedded shapes."""
 
-    style_dim: int = width(8, "length of a style code")
+    style_dim: int = code_length(8, "length of a style code")
     mlp_dim: int = width(256, "width of the MLP that makes AdaIN's parameters")
     cycle_weight: float = weight(10.0, "weight of cycle consistency; it alone keeps what stands where")
     info_weight: float = weight(4.0, "weight of MILO (mean over the style's dimensions)")

@@ -10,7 +10,7 @@ from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.perceptual import domain_invariant_perceptual_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.adversarial import map_batched
-from munit_tf.models.options import ResidualConfig, weight, width
+from munit_tf.models.options import ResidualConfig, code_length, weight, width
 from munit_tf.models.translator import ContentTranslator, diversity_check
 from munit_tf.networks import pretrained
 from munit_tf.networks.decoders import AdaINDecoder
@@ -22,7 +22,7 @@ from munit_tf.networks.encoders import ContentEncoder, StyleEncoder
 class MUNITConfig(ResidualConfig):
     """MUNIT's options; the defaults are the paper's."""
 
-    style_dim: int = width(8, "length of a style code")
+    style_dim: int = code_length(8, "length of a style code")
     mlp_dim: int = width(256, "width of the MLP that makes AdaIN's parameters")
     recon_x_weight: float = weight(10.0, "weight of image reconstruction")
     recon_s_weight: float = weight(1.0, "weight of style reconstruction")

@@ -14,9 +14,14 @@ _ACTIVATIONS = (*layers.ACTIVATIONS, "prelu")
 PADDINGS = tuple(PADDING_MODES)
 
 
-def width(default: int, help: str, *, minimum: int = 1) -> Any:
+def width(default: int, help: str, *, minimum: int = 1, maximum: int = 100_000) -> Any:
     """An option that is a number of channels, units or dimensions."""
-    return option(default, help, minimum=minimum, maximum=100_000, memory=True)
+    return option(default, help, minimum=minimum, maximum=maximum, memory=True)
+
+
+def code_length(default: int, help: str, *, minimum: int = 1) -> Any:
+    """An option that is the length of a style code or noise vector."""
+    return width(default, help, minimum=minimum, maximum=4096)
 
 
 def depth(default: int, help: str, *, minimum: int = 1, maximum: int = 12) -> Any:

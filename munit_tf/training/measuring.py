@@ -10,6 +10,7 @@ import keras
 
 from munit_tf import runs
 from munit_tf.data import pipeline, registry
+from munit_tf.training import memory
 from munit_tf.training.callbacks import StepCallback
 from munit_tf.training.devices import describe, make_strategy, peak_memory_mib
 
@@ -46,6 +47,7 @@ def measure(options):
     options.validate()
     dataset = registry.open_dataset(dataclasses.replace(options.data, unreadable="skip"))
     strategy = make_strategy(options.train.strategy, options.train.batch_size)
+    memory.check(options, strategy.num_replicas_in_sync)
     keras.utils.set_random_seed(options.train.seed)
     with strategy.scope():
         model = runs.build_model(options)

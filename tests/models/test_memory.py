@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import munit_tf
 from munit_tf import machine, train
-from munit_tf.config import InputError
+from munit_tf.command_line import errors_reported
+from munit_tf.config import DataConfig, InputError, TrainConfig
 from munit_tf.models.memory import approximate_weights, check_translation, step_bytes
 
 
@@ -78,3 +80,28 @@ def test_an_error_of_memory_becomes_one_line(error):
     refused = pytest.raises(InputError, match="not enough memory.*: lower --batch_size")
     with refused, machine.enough("lower --batch_size"):
         fail()
+
+
+def test_a_command_that_runs_out_of_memory_says_what_to_lower(capsys):
+    def allocate(index):
+        raise MemoryError
+
+    def load():
+        dataset = tf.data.Dataset.range(1).map(lambda i: tf.numpy_function(allocate, [i], tf.float32))
+        list(dataset)
+
+    def compute():
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[9,9]")
+
+    for block in (load, compute):
+        with errors_reported("munit_tf.train", DataConfig, TrainConfig) as outcome:
+            block()
+        error = capsys.readouterr().err
+        assert outcome.status == 2 and error.count("\n") == 1
+        assert "not enough memory" in error and "--batch_size" in error and "--recompute" in error
+
+
+def test_a_full_disk_is_not_taken_for_memory():
+    error = tf.errors.ResourceExhaustedError(None, None, "x; No space left on device")
+    with pytest.raises(tf.errors.ResourceExhaustedError), machine.enough("lower --batch_size"):
+        raise error
