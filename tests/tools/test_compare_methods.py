@@ -96,3 +96,8 @@ def test_all_have_one_budget_and_ablations_lack_one_thing():
 def test_bad_flags(flags, message):
     with pytest.raises(InputError, match=message):
         CompareConfig(output="/x", **flags)
+
+
+def test_a_folder_that_tensorflow_cannot_use_is_refused_at_the_start(tmp_path):
+    with pytest.raises(InputError, match="TensorFlow takes"):
+        compare_methods.Comparison(CompareConfig(output=str(tmp_path / "x\\")))
