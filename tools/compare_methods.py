@@ -6,7 +6,6 @@ import concurrent.futures
 import dataclasses
 import json
 import os
-import pathlib
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ from munit_tf import json_files
 from munit_tf.command_line import run_command
 from munit_tf.config import MOST_STEPS, Config, DataConfig, InputError, Options, TrainConfig, option
 from munit_tf.evaluation import classifier
-from munit_tf.runs import CONFIGS
+from munit_tf.runs import CONFIGS, RunFolder
 from munit_tf.scoring import runs as scoring_runs
 from munit_tf.scoring.comparison import picture, table
 from munit_tf.scoring.options import EvaluateConfig
@@ -156,12 +155,13 @@ class Comparison:
         results: {entrant: {seed, as a str: {"seconds", "cpu_seconds", "metrics"}}}.
 
     Raises:
-        InputError: the folder holds a comparison under another budget, or its file is damaged.
+        InputError: the folder holds a comparison under another budget, its file is damaged, or TensorFlow
+            cannot use the folder for runs.
     """
 
     def __init__(self, config):
         self._config = config
-        self.folder = pathlib.Path(config.output)
+        self.folder = RunFolder(config.output).path  # Its runs' paths must suit TensorFlow, too.
         self._file = self.folder / "comparison.json"
         self._classifier = self.folder / "classifier"
         self.results = {}

@@ -158,9 +158,10 @@ def test_bad_input_is_one_line(run, tmp_path, capsys):
     ):
         assert message in refused(capsys, f"--run={run}", output, flag)
     assert not (tmp_path / "out").exists()
-    pattern = f"--output={tmp_path / 'out[1]'}"
-    assert "takes [ ] * ? in a path for patterns" in refused(capsys, f"--run={run}", pattern)
-    assert not (tmp_path / "out[1]").exists()
+    for name in ("out[1]", "out\\"):
+        pattern = f"--output={tmp_path / name}"
+        assert r"takes [ ] * ? \ in a path for patterns" in refused(capsys, f"--run={run}", pattern)
+        assert not (tmp_path / name).exists()
     (tmp_path / "file").write_text("mine")
     for place in ("file", "file/out"):
         line = refused(capsys, f"--run={run}", f"--output={tmp_path}/{place}")

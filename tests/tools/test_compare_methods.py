@@ -161,3 +161,8 @@ def test_a_damaged_classifier_or_a_file_in_the_way_is_found_before_the_trainings
         with pytest.raises(InputError, match=named):
             compare_methods.Comparison(CompareConfig(output=str(output))).run()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["classifier"]
+
+
+def test_a_folder_that_tensorflow_cannot_use_is_refused_at_the_start(tmp_path):
+    with pytest.raises(InputError, match="TensorFlow takes"):
+        compare_methods.Comparison(CompareConfig(output=str(tmp_path / "x\\")))
