@@ -1,21 +1,25 @@
-"""Multimodal unsupervised image-to-image translation: MUNIT and its kin in TensorFlow and Keras.
+"""Multimodal unsupervised image-to-image translation: MUNIT, MISO and others in TensorFlow and Keras.
 
-`create`, `load` and `METHODS` come from the package's inside when they are first used, so that the
-commands can set TensorFlow up before it is imported.
+The public names are imported when they are first used, so that commands can set TensorFlow up before.
 """
 
 import importlib
 
 __version__ = "0.1.0"
-__all__ = ["METHODS", "create", "load"]
-_HOMES = {"METHODS": "munit_tf.models", "create": "munit_tf.models", "load": "munit_tf.runs"}
+__all__ = ["METHODS", "InputError", "create", "load"]
+_MODULES = {
+    "METHODS": "munit_tf.models",
+    "InputError": "munit_tf.errors",
+    "create": "munit_tf.models",
+    "load": "munit_tf.runs.loading",
+}
 
 
 def __dir__():
-    return [*globals(), *_HOMES]
+    return [*globals(), *_MODULES]
 
 
 def __getattr__(name):
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'munit_tf' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -18,22 +18,22 @@ the reason; 2 for an error."""
 
 def main(argv):
     """Runs the command; returns its exit status."""
-    from munit_tf.command_line import run_command
-    from munit_tf.scoring.options import EvaluateConfig
+    from munit_tf.cli.command_line import run_command
+    from munit_tf.evaluation.options import EvaluateConfig
 
     return run_command("munit_tf.evaluate", USAGE, EvaluateConfig, _evaluate, argv)
 
 
 def _evaluate(config):
+    from munit_tf.distribution import devices
+    from munit_tf.evaluation import evaluate_runs
     from munit_tf.evaluation.table import table
-    from munit_tf.paths import relative
-    from munit_tf.scoring import runs
+    from munit_tf.storage.paths import relative
     from munit_tf.terminal import say
-    from munit_tf.training import devices
 
     devices.set_up()
-    results = runs.evaluate(config)
-    say(*table(results).split("\n"), "", f"written to: {relative(config.run) / runs.FILE}")
+    results = evaluate_runs.evaluate(config)
+    say(*table(results).split("\n"), "", f"written to: {relative(config.run) / evaluate_runs.FILE}")
     missing = False
     for run, result in results.items():
         for metric, reason in result["not_computed"].items():

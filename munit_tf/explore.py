@@ -8,7 +8,8 @@ import sys
 import threading
 from typing import Optional
 
-from munit_tf.config import Config, InputError, option
+from munit_tf.config.schema import Config, option
+from munit_tf.errors import InputError
 
 # Before TensorFlow is imported: of its own messages only fatal ones.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -44,7 +45,7 @@ class ExploreConfig(Config):
 
 def main(argv):
     """Runs the command; returns its exit status."""
-    from munit_tf import command_line
+    from munit_tf.cli import command_line
 
     return command_line.run_command("munit_tf.explore", USAGE, ExploreConfig, _explore, argv)
 
@@ -55,9 +56,9 @@ def _explore(options):
             "the page needs Gradio, which is not installed: pip install --editable '.[explore]' in the "
             "checkout, with Python 3.10 or later"
         )
-    from munit_tf.exploring.server import Server
-    from munit_tf.exploring.studio import Studio
-    from munit_tf.training import devices
+    from munit_tf.distribution import devices
+    from munit_tf.explorer.model_service import Studio
+    from munit_tf.explorer.server import Server
 
     devices.set_up()
     # Visitors' files are to go then, too.

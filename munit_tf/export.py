@@ -7,8 +7,8 @@ import os
 import sys
 from typing import Optional
 
-from munit_tf import command_line
-from munit_tf.config import Config, option
+from munit_tf.cli import command_line
+from munit_tf.config.schema import Config, option
 
 # Before TensorFlow is imported: of its own messages only fatal ones.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -56,21 +56,21 @@ def main(argv):
 def _export(config):
     import tensorflow as tf
 
-    from munit_tf import runs
-    from munit_tf.serving import writing
+    from munit_tf.runs import loading, run_folder
+    from munit_tf.serving import exporter
     from munit_tf.terminal import say
 
     # Where TFLite's files are checked: a GPU's TF32 would differ from them, and nothing is gained by one.
     tf.config.set_visible_devices([], "GPU")
     # In float32, whatever it was trained in: its weights are, and CPUs and TFLite want it.
-    model = runs.load(config.run, precision="float32")
-    rows = writing.export(
+    model = loading.load(config.run, precision="float32")
+    rows = exporter.export(
         model,
         config.output,
         formats=config.format,
         quantize=config.quantize,
         max_pixels=config.max_pixels,
-        image_size=runs.RunFolder(config.run).options().data.image_size,
+        image_size=run_folder.RunFolder(config.run).options().data.image_size,
     )
     print("Differences from the model in memory, of images in [-1, 1]:")
     print(f"{'':<18}{'largest':>10}{'mean':>10}")

@@ -11,7 +11,7 @@ import resource
 from collections.abc import Iterator
 from typing import Optional
 
-from munit_tf.config import InputError
+from munit_tf.errors import InputError
 
 _CGROUPS = pathlib.Path("/sys/fs/cgroup")
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")

@@ -18,17 +18,18 @@ In an interrupted run folder the same command goes on where it stopped."""
 
 def main(argv):
     """Runs the command; returns its exit status."""
-    from munit_tf import command_line, help_pages
-    from munit_tf.config import DataConfig, TrainConfig
+    from munit_tf.cli import command_line, help
+    from munit_tf.config.options import DataConfig, TrainConfig
     from munit_tf.data import registry
-    from munit_tf.runs import CONFIGS
+    from munit_tf.runs.run_folder import CONFIGS
 
     if command_line.wants_help(argv):
-        print(help_pages.train_help(USAGE, CONFIGS, registry.descriptions()))
+        print(help.train_help(USAGE, CONFIGS, registry.descriptions()))
         return 0
     with command_line.errors_reported("munit_tf.train", DataConfig, TrainConfig) as outcome:
+        from munit_tf.distribution import devices
         from munit_tf.terminal import say
-        from munit_tf.training import devices, loop
+        from munit_tf.training import loop
 
         options, preset = command_line.parse(argv, CONFIGS, registry.NAMES)
         if preset:
@@ -41,7 +42,7 @@ def main(argv):
 
 
 def _report(options, received):
-    from munit_tf.paths import relative
+    from munit_tf.storage.paths import relative
     from munit_tf.terminal import say
 
     output = relative(options.train.output)

@@ -6,7 +6,7 @@ import pathlib
 import sys
 from typing import Optional
 
-from munit_tf.config import Config, option
+from munit_tf.config.schema import Config, option
 
 # Before TensorFlow is imported: of its own messages only fatal ones.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -62,18 +62,18 @@ class TranslateConfig(Config):
 
 def main(argv):
     """Runs the command; returns its exit status."""
-    from munit_tf import command_line
+    from munit_tf.cli import command_line
 
     return command_line.run_command("munit_tf.translate", USAGE, TranslateConfig, _translate, argv)
 
 
 def _translate(options):
+    from munit_tf.distribution import devices
+    from munit_tf.inference import batch_translate
     from munit_tf.terminal import say
-    from munit_tf.training import devices
-    from munit_tf.translation import job
 
     devices.set_up()
-    done = job.translate(options)
+    done = batch_translate.translate(options)
     output = pathlib.Path(os.path.relpath(options.output))
     say(f"translated: {done.translated} of {done.inputs} images; {done.skipped} were done before")
     say(f"open:       {output / 'grid.png'} (the first {done.rows} images)")

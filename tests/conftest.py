@@ -10,7 +10,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from munit_tf.training import devices
+from munit_tf.distribution import devices
 
 devices.set_up()
 tf.config.set_visible_devices([], "GPU")

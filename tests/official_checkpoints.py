@@ -87,5 +87,5 @@ def random_checkpoint(shapes, seed=0):
 
 
 def state_of(checkpoint):
-    """The checkpoint as `munit_tf.models.official` takes it."""
+    """The checkpoint as `munit_tf.models.pytorch_import` takes it."""
     return {f"{domain}/{key}": array for domain in "ab" for key, array in checkpoint[domain].items()}

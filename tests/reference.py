@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from munit_tf.models import official
+from munit_tf.models import pytorch_import
 
 FOLDER = pathlib.Path(__file__).parent / "golden"
 
@@ -68,4 +68,6 @@ class Golden:
             if key.startswith("state/"):
                 _, network, name = key.split("/")
                 state[f"{network[-1]}/{name}"] = self[key]
-        official.assign(model.named_weights(), state, self.config["gen"]["n_downsample"], "the golden file")
+        pytorch_import.assign(
+            model.named_weights(), state, self.config["gen"]["n_downsample"], "the golden file"
+        )

@@ -10,16 +10,16 @@ import keras
 import numpy as np
 import pytest
 from damage import BAD_JSON, changed, npy, npz, put
-from translation.run_folders import make_run
+from inference.run_folders import make_run
 
-from munit_tf import style_codes
-from munit_tf.config import InputError
-from munit_tf.evaluation import classifier
+from munit_tf.errors import InputError
+from munit_tf.evaluation import evaluate_runs
+from munit_tf.evaluation.options import EvaluateConfig
 from munit_tf.evaluation.table import table
+from munit_tf.metrics import classifier
+from munit_tf.models import style_codes
 from munit_tf.networks import pretrained
 from munit_tf.networks.classifiers import build_classifier
-from munit_tf.scoring import runs as scoring_runs
-from munit_tf.scoring.options import EvaluateConfig
 
 DESCRIPTION = dict(backbone="small", classes=["a", "b"], image_size=16)
 
@@ -233,9 +233,9 @@ def compared(work, monkeypatch):
 
     def evaluate_one(config, options, checkpoint, networks):
         metrics = {"l1": {"between_outputs": 0.5, "pairs": 2}, "fid": {"value": float("inf")}}
-        result = scoring_runs._for_json(
+        result = evaluate_runs._for_json(
             {
-                **scoring_runs._head(config, checkpoint),
+                **evaluate_runs._head(config, checkpoint),
                 "weights": {},
                 "directions": {"a2b": {"inputs": 2, "metrics": metrics}},
                 "not_computed": {},
@@ -246,12 +246,12 @@ def compared(work, monkeypatch):
         return result
 
     evaluated = []
-    monkeypatch.setattr(scoring_runs, "_evaluate_one", evaluate_one)
+    monkeypatch.setattr(evaluate_runs, "_evaluate_one", evaluate_one)
 
     def run():
         evaluated.clear()
         config = EvaluateConfig(run=str(work / "first"), compare=(str(work / "second"),))
-        text = table(scoring_runs.evaluate(config))
+        text = table(evaluate_runs.evaluate(config))
         assert text.splitlines()[0].split() == ["first", "second"] and "0.5" in text and "inf" in text
         text.encode()
         return [os.path.basename(path) for path in evaluated]

@@ -13,10 +13,12 @@ import tensorflow as tf
 from reference import FOLDER
 from training.processes import make_photos
 
-from munit_tf import checkpoints, command_line, evaluate, runs
-from munit_tf.evaluation import classifier
+from munit_tf import evaluate
+from munit_tf.cli import command_line
+from munit_tf.metrics import classifier
 from munit_tf.networks import pretrained
 from munit_tf.networks.classifiers import build_classifier
+from munit_tf.runs import checkpoints, loading, run_folder
 
 TINY = ["--resize=36", "--image_size=32", "--gen_dim=4", "--dis_dim=4", "--mlp_dim=8", "--num_res_blocks=1"]
 TINY += ["--num_dis_layers=2", "--num_scales=1", "--style_dim=2"]
@@ -24,10 +26,10 @@ TINY += ["--num_dis_layers=2", "--num_scales=1", "--style_dim=2"]
 
 def make_run(path, dataset, seed=0):
     """A run folder with random weights."""
-    options, _ = command_line.parse([*TINY, f"--dataset={dataset}", f"--output={path}"], runs.CONFIGS)
+    options, _ = command_line.parse([*TINY, f"--dataset={dataset}", f"--output={path}"], run_folder.CONFIGS)
     keras.utils.set_random_seed(seed)
-    model = runs.build_model(options)
-    folder = runs.RunFolder(path)
+    model = loading.build_model(options)
+    folder = run_folder.RunFolder(path)
     folder.write_options(options)
     checkpoints.write(folder.checkpoints, 7, {"step": model.step, **model.named_weights()})
     return path
@@ -218,12 +220,12 @@ def test_bad_input_is_one_line_and_writes_nothing(work, tmp_path, capsys):
 
 def test_a_run_that_has_diverged(work, tmp_path, capsys):
     run = make_run(tmp_path / "run", work / "photos")
-    options = runs.RunFolder(run).options()
-    model = runs.build_model(options)
+    options = run_folder.RunFolder(run).options()
+    model = loading.build_model(options)
     model.generators["b"].decoder.convs[-1].conv.kernel.assign(
         np.full_like(model.generators["b"].decoder.convs[-1].conv.kernel.numpy(), np.nan)
     )
-    checkpoints.write(runs.RunFolder(run).checkpoints, 8, {"step": model.step, **model.named_weights()})
+    checkpoints.write(run_folder.RunFolder(run).checkpoints, 8, {"step": model.step, **model.named_weights()})
     assert evaluate.main([f"--run={run}", "--num_inputs=2", "--metrics=l1"]) == 2
     assert "NaN" in capsys.readouterr().err
     assert not (run / "evaluation.json").exists()

@@ -4,7 +4,9 @@ import importlib.util
 
 import pytest
 
-from munit_tf import command_line, explore, runs
+from munit_tf import explore
+from munit_tf.cli import command_line
+from munit_tf.runs import run_folder
 
 
 def refused(capsys, *flags):
@@ -32,6 +34,6 @@ def test_the_run_is_missing(capsys):
 def test_no_run_folder_and_no_checkpoint(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     assert "is not a run folder" in refused(capsys, f"--run={tmp_path}")
-    options, _ = command_line.parse(["--dataset=shapes", f"--output={tmp_path}"], runs.CONFIGS)
-    runs.RunFolder(tmp_path).write_options(options)
+    options, _ = command_line.parse(["--dataset=shapes", f"--output={tmp_path}"], run_folder.CONFIGS)
+    run_folder.RunFolder(tmp_path).write_options(options)
     assert "has no checkpoint yet" in refused(capsys, f"--run={tmp_path}")

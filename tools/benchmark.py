@@ -16,9 +16,10 @@ from unittest import mock
 # Before TensorFlow is imported: of its own messages only fatal ones.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from munit_tf.command_line import run_training_command
-from munit_tf.config import Config, InputError, option, to_text
-from munit_tf.whole_files import replacing
+from munit_tf.cli.command_line import run_training_command
+from munit_tf.config.schema import Config, option, to_text
+from munit_tf.errors import InputError
+from munit_tf.storage.atomic import atomic_write
 
 USAGE = """\
 Measures the time of a training step and of a translation, their rate of operations, and memory.
@@ -67,7 +68,7 @@ class BenchmarkConfig(Config):
 def main(argv):
     """Runs the tool; returns its exit status."""
     from munit_tf.data import registry
-    from munit_tf.runs import CONFIGS
+    from munit_tf.runs.run_folder import CONFIGS
 
     return run_training_command(
         "benchmark", USAGE, BenchmarkConfig, benchmark, argv, CONFIGS, registry.descriptions()
@@ -111,7 +112,7 @@ def benchmark(config, options):
 
 def _write(path, result):
     if path:
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             file.write((json.dumps(result, indent=2) + "\n").encode())
 
 
@@ -128,14 +129,15 @@ def _in_new_process(function, *arguments):
 def _measure(options, repeats, profile):
     import tensorflow as tf
 
-    from munit_tf import runs
-    from munit_tf.training import devices, memory
+    from munit_tf.distribution import devices
+    from munit_tf.runs import loading
+    from munit_tf.training import memory
 
     devices.set_up()
     memory.check(options, replicas=1)
     peak = _peak_of_convolution(tf)
-    model = runs.build_model(options)
-    runs.compile_model(model, options)
+    model = loading.build_model(options)
+    loading.compile_model(model, options)
     batch = _batch(tf, model, options)
     function = dict(autograph=False, jit_compile=options.train.jit_compile or None)
     step = tf.function(model.train_step, **function)

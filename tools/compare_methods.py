@@ -16,17 +16,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import train_classifier
 
-from munit_tf import json_files
-from munit_tf.command_line import run_command
-from munit_tf.config import MOST_STEPS, Config, DataConfig, InputError, Options, TrainConfig, option
-from munit_tf.evaluation import classifier
-from munit_tf.runs import CONFIGS, RunFolder
-from munit_tf.scoring import runs as scoring_runs
-from munit_tf.scoring.comparison import picture, table
-from munit_tf.scoring.options import EvaluateConfig
+from munit_tf.cli.command_line import run_command
+from munit_tf.config.options import DataConfig, Options, TrainConfig
+from munit_tf.config.schema import MOST_STEPS, Config, option
+from munit_tf.distribution import devices
+from munit_tf.errors import InputError
+from munit_tf.evaluation import evaluate_runs
+from munit_tf.evaluation.comparison import picture, table
+from munit_tf.evaluation.options import EvaluateConfig
+from munit_tf.metrics import classifier
+from munit_tf.runs.run_folder import CONFIGS, RunFolder
+from munit_tf.storage import json_files
+from munit_tf.storage.atomic import atomic_write
 from munit_tf.terminal import say
-from munit_tf.training import devices
-from munit_tf.whole_files import replacing
 
 USAGE = """\
 Trains methods on the embedded shapes, each with every seed and under one budget, and evaluates them; writes
@@ -117,7 +119,7 @@ class CompareConfig(Config):
 
 
 def options_of(entrant, config, seed):
-    """The munit_tf.config.Options of one training, all but `output`."""
+    """The munit_tf.config.options.Options of one training, all but `output`."""
     config_class = CONFIGS[entrant.method]
     own = dict(COMMON, learning_rate_half_life_steps=max(1, config.steps * 2 // 5))
     if entrant.method == "cyclegan":
@@ -230,7 +232,7 @@ class Comparison:
         spent = dict(seconds=0, cpu_seconds=0)
         if times.exists():
             spent = json_files.read(times, _are_times, "remove it: the time is counted from then on")
-        with replacing(flagfile) as file:
+        with atomic_write(flagfile) as file:
             file.write(options_of(ENTRANTS[name], self._config, int(seed)).to_flagfile().encode())
         command = [sys.executable, "-m", "munit_tf.train", f"--flagfile={flagfile}", f"--output={run}"]
         threads = max(1, (os.cpu_count() or 1) // self._config.jobs)
@@ -242,7 +244,7 @@ class Comparison:
         process.returncode = os.waitstatus_to_exitcode(status)
         spent["seconds"] += time.monotonic() - start
         spent["cpu_seconds"] += usage.ru_utime + usage.ru_stime
-        with replacing(times) as file:
+        with atomic_write(times) as file:
             file.write(json.dumps(spent).encode())
         if process.returncode:
             raise InputError(f"the training of {run.name} ended with status {process.returncode}: see {log}")
@@ -256,7 +258,7 @@ class Comparison:
             direction="a2b",
             classifier=str(self._classifier),
         )
-        evaluation = scoring_runs.evaluate(config)[run.name]
+        evaluation = evaluate_runs.evaluate(config)[run.name]
         metrics = evaluation["directions"]["a2b"]["metrics"]
         for needed in ("shapes", "accuracy", "fid"):  # The others are not every method's.
             if needed not in metrics:
@@ -264,7 +266,7 @@ class Comparison:
         return metrics
 
     def _save(self):
-        with replacing(self._file) as file:
+        with atomic_write(self._file) as file:
             content = dict(budget=self._config.budget(), common=COMMON, results=self.results)
             file.write((json.dumps(content, indent=2) + "\n").encode())
 
@@ -280,7 +282,7 @@ def _is_comparison(value: Any) -> bool:
 
 def _is_seed(item: tuple[str, Any]) -> bool:
     seed, result = item
-    return seed.isdecimal() and _are_times(result) and scoring_runs.are_metrics(result.get("metrics"))
+    return seed.isdecimal() and _are_times(result) and evaluate_runs.are_metrics(result.get("metrics"))
 
 
 def _are_times(value: Any) -> bool:
@@ -297,9 +299,9 @@ def compare(config):
     labels = {name: entrant.label for name, entrant in ENTRANTS.items() if name in comparison.results}
     folders = {name: comparison.run_folder(name, min(comparison.results[name], key=int)) for name in labels}
     text = table(comparison.results, labels)
-    with replacing(comparison.folder / "comparison.png") as file:
+    with atomic_write(comparison.folder / "comparison.png") as file:
         picture(folders, labels).save(file, "PNG")
-    with replacing(comparison.folder / "comparison.md") as file:
+    with atomic_write(comparison.folder / "comparison.md") as file:
         file.write(f"{text}\n![rows: methods; columns: styles](comparison.png)\n".encode())
     say("", *text.split("\n"), f"written to: {os.path.relpath(comparison.folder)}")
 

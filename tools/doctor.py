@@ -9,10 +9,11 @@ from typing import Optional
 # Before TensorFlow is imported: of its own messages only fatal ones.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from munit_tf.command_line import run_training_command
-from munit_tf.config import Config, InputError, option
+from munit_tf.cli.command_line import run_training_command
+from munit_tf.config.schema import Config, option
+from munit_tf.errors import InputError
+from munit_tf.storage.atomic import atomic_write
 from munit_tf.terminal import say
-from munit_tf.whole_files import replacing
 
 USAGE = """\
 Looks at every image of a data set: what training would stop at, and what is worth knowing.
@@ -38,17 +39,17 @@ class DoctorConfig(Config):
 def main(argv):
     """Runs the tool; returns its exit status."""
     from munit_tf.data import registry
-    from munit_tf.runs import CONFIGS
+    from munit_tf.runs.run_folder import CONFIGS
 
     return run_training_command("doctor", USAGE, DoctorConfig, _look, argv, CONFIGS, registry.descriptions())
 
 
 def _look(config, options):
-    from munit_tf.data.inspection import report, whole
+    from munit_tf.data.inspection import report, scan
 
     options.validate()
     cost = _measure(options) if config.measure_step else None  # First, for the memory is the process' peak.
-    inspection = whole.inspect(options.data, decode=not config.headers_only)
+    inspection = scan.inspect(options.data, decode=not config.headers_only)
     unreadable = options.data.unreadable
     say(*report.as_text(inspection, unreadable).split("\n"))
     if cost:
@@ -61,17 +62,18 @@ def _look(config, options):
     if config.json:
         found = report.as_json(inspection, unreadable)
         found["step"] = dataclasses.asdict(cost) if cost else None
-        with replacing(config.json) as file:
+        with atomic_write(config.json) as file:
             file.write(json.dumps(found, indent=1).encode())
     return 1 if report.fatal_count(inspection, unreadable) else 0
 
 
 def _measure(options):
-    from munit_tf.training import devices, measuring
+    from munit_tf.distribution import devices
+    from munit_tf.training import step_timing
 
     devices.set_up()
     try:
-        return measuring.measure(options)
+        return step_timing.measure(options)
     except InputError as error:  # What is wrong with the images is about to be found.
         say(f"doctor: no step was measured: {error}", file=sys.stderr)
         return None

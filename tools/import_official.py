@@ -12,8 +12,10 @@ from typing import Optional
 # Before TensorFlow is imported: of its own messages only fatal ones.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from munit_tf import command_line, help_pages
-from munit_tf.config import MOST_STEPS, Config, InputError, check_sizes, option, to_text
+from munit_tf.cli import command_line, help
+from munit_tf.config.options import check_sizes
+from munit_tf.config.schema import MOST_STEPS, Config, option, to_text
+from munit_tf.errors import InputError
 from munit_tf.terminal import say
 
 USAGE = """\
@@ -57,11 +59,11 @@ class ImportConfig(Config):
 def main(argv):
     """Runs the tool; returns its exit status."""
     from munit_tf.data import registry
-    from munit_tf.runs import CONFIGS
+    from munit_tf.runs.run_folder import CONFIGS
 
     methods = {"munit": CONFIGS["munit"]}
     if command_line.wants_help(argv):
-        print(help_pages.train_help(USAGE, methods, registry.descriptions(), own=[ImportConfig]))
+        print(help.train_help(USAGE, methods, registry.descriptions(), own=[ImportConfig]))
         return 0
 
     with command_line.errors_reported(PROGRAM, ImportConfig) as outcome:
@@ -79,23 +81,23 @@ def main(argv):
 
 def _read(files):
     """Two dicts with "generator", and "discriminator" if given: the states, and the options they show."""
-    from munit_tf.models import official
+    from munit_tf.models import pytorch_import
 
     states, shown = {}, {}
     for kind, options_of in (
-        ("generator", official.generator_options),
-        ("discriminator", official.discriminator_options),
+        ("generator", pytorch_import.generator_options),
+        ("discriminator", pytorch_import.discriminator_options),
     ):
         path = getattr(files, kind)
         if path:
             state = _load(path)
             shown[kind] = options_of(state, path)
-            states[kind] = official.without_unused(state)
+            states[kind] = pytorch_import.without_unused(state)
     return states, shown
 
 
 def _load(path):
-    """The state {"a/key": array} of one of the authors' files; see `munit_tf.models.official`."""
+    """The state {"a/key": array} of one of the authors' files; see `munit_tf.models.pytorch_import`."""
     try:
         import torch
     except ImportError as error:
@@ -105,7 +107,7 @@ def _load(path):
             f"PyTorch {torch.__version__} can be made to run what a file hides (CVE-2025-32434): "
             "pip install 'torch>=2.6'"
         )
-    from munit_tf.models import official
+    from munit_tf.models import pytorch_import
 
     if not os.path.isfile(path):
         raise InputError(f"there is no file {path}")
@@ -117,7 +119,7 @@ def _load(path):
     if not isinstance(domains, dict):
         raise InputError(f"{path} holds a {type(domains).__name__} and not the authors' dict of a and b")
     if set(domains) != {"a", "b"}:
-        keys = official.few(map(str, domains))
+        keys = pytorch_import.few(map(str, domains))
         raise InputError(f"{path} is not the authors' dict of a and b: it has the keys {keys}")
     state = {}
     for domain, tensors in domains.items():
@@ -149,11 +151,11 @@ def _import(files, states, step, options):
     import keras
     import tensorflow as tf
 
-    from munit_tf import runs
-    from munit_tf.models import official
-    from munit_tf.paths import is_remote
+    from munit_tf.models import pytorch_import
+    from munit_tf.runs import loading, run_folder
+    from munit_tf.storage.paths import is_remote
 
-    output = runs.RunFolder(options.train.output).path
+    output = run_folder.RunFolder(options.train.output).path
     if is_remote(output):
         raise InputError(f"--output={output}: files must be on this machine")
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
@@ -165,18 +167,18 @@ def _import(files, states, step, options):
     keras.utils.set_random_seed(options.train.seed)
     # The perceptual loss has no weights in a checkpoint, and compiling it would fetch VGG-16's.
     config = dataclasses.replace(options.model, perceptual_weight=0.0)
-    model = runs.build_model(dataclasses.replace(options, model=config))
+    model = loading.build_model(dataclasses.replace(options, model=config))
     model.compile()
     for kind, state in states.items():
         weights = {name: weight for name, weight in model.named_weights().items() if name.startswith(kind)}
-        official.assign(weights, state, config.num_downsample, getattr(files, kind))
+        pytorch_import.assign(weights, state, config.num_downsample, getattr(files, kind))
     model.step.assign(step)
 
     temporary = output.with_name(f"{output.name}.{os.getpid()}.tmp")
     try:
-        folder = runs.RunFolder(temporary)
+        folder = run_folder.RunFolder(temporary)
         folder.write_options(options)
-        runs.checkpoint_manager(folder, model, keep=1).save()
+        loading.checkpoint_manager(folder, model, keep=1).save()
         os.replace(temporary, output)
     except (OSError, tf.errors.OpError) as error:
         raise InputError(f"--output={output} cannot be written: {' '.join(str(error).split())}") from error

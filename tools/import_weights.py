@@ -11,11 +11,12 @@ from typing import Optional
 
 import numpy as np
 
-from munit_tf.command_line import run_command
-from munit_tf.config import Config, InputError, option
-from munit_tf.paths import is_special
+from munit_tf.cli.command_line import run_command
+from munit_tf.config.schema import Config, option
+from munit_tf.errors import InputError
+from munit_tf.storage.atomic import atomic_write
+from munit_tf.storage.paths import is_special
 from munit_tf.terminal import say
-from munit_tf.whole_files import replacing
 
 # Before TensorFlow is imported: of its own messages only fatal ones.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -163,7 +164,7 @@ def _write(folder, name, arrays):
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--output={folder} cannot be written: {error.strerror}") from error
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         np.savez(file, **arrays)
     return path
 

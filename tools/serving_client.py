@@ -8,8 +8,9 @@ from typing import Optional
 # Before TensorFlow is imported: of its own messages only fatal ones.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from munit_tf import command_line
-from munit_tf.config import Config, InputError, option
+from munit_tf.cli import command_line
+from munit_tf.config.schema import Config, option
+from munit_tf.errors import InputError
 from munit_tf.terminal import say
 
 USAGE = """\
@@ -76,7 +77,7 @@ def _translate(config):
 
     files = list_images(config.input)
 
-    from munit_tf.serving import client, sending
+    from munit_tf.serving import batch_client, client
 
     if config.rest:
         server = client.RestClient(config.rest.rstrip("/"), config.model, config.version, config.timeout)
@@ -84,7 +85,7 @@ def _translate(config):
         address = config.server or "localhost"
         address = address if ":" in address else f"{address}:8500"
         server = client.GrpcClient(address, config.model, config.version, config.timeout)
-    count = sending.translate_files(
+    count = batch_client.translate_files(
         server,
         files,
         config.direction,

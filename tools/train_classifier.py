@@ -10,9 +10,11 @@ import tempfile
 from typing import Optional
 
 from munit_tf import machine
-from munit_tf.command_line import run_command
-from munit_tf.config import Config, DataConfig, InputError, option
-from munit_tf.paths import absolute
+from munit_tf.cli.command_line import run_command
+from munit_tf.config.options import DataConfig
+from munit_tf.config.schema import Config, option
+from munit_tf.errors import InputError
+from munit_tf.storage.paths import absolute
 from munit_tf.terminal import say
 
 # Before TensorFlow is imported: of its own messages only fatal ones.
@@ -82,7 +84,7 @@ def train(config):
     """
     import keras
 
-    from munit_tf.evaluation import classifier
+    from munit_tf.metrics import classifier
     from munit_tf.networks.classifiers import DEFAULT_SIZES, SMALLEST_SIZES
 
     classifier.check_free(config.output)

@@ -11,8 +11,8 @@ import urllib.error
 import urllib.request
 import zlib
 
-from munit_tf.config import InputError
 from munit_tf.data import downloads, sources
+from munit_tf.errors import InputError
 
 SERVER = "http://efrosgans.eecs.berkeley.edu/pix2pix/datasets"
 _SPLITS = {"train": "train", "test": "val"}

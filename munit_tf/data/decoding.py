@@ -13,10 +13,10 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from munit_tf.config import InputError
 from munit_tf.data import screening
 from munit_tf.data.colour import Unsupported, scaled_ppm, to_rgb
 from munit_tf.data.screening import MAX_BYTES, MAX_PIXELS
+from munit_tf.errors import InputError
 
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
 _LARGE_BYTES = 200_000_000

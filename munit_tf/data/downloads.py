@@ -14,8 +14,8 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterable
 
-from munit_tf.config import InputError
-from munit_tf.paths import absolute
+from munit_tf.errors import InputError
+from munit_tf.storage.paths import absolute
 from munit_tf.terminal import say
 
 CONNECT_TIMEOUT_S = 10

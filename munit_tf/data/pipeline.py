@@ -17,9 +17,10 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from munit_tf.config import InputError, check_sizes
+from munit_tf.config.options import check_sizes
 from munit_tf.data.decoding import UnreadableImage
 from munit_tf.data.screening import MAX_PIXELS
+from munit_tf.errors import InputError
 
 # After a rollback training goes on this many steps further along in the endless sequence.
 _DETOUR = 2**32

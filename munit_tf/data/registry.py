@@ -9,12 +9,12 @@ import os
 import pathlib
 from typing import Any, Callable
 
-from munit_tf.config import InputError
 from munit_tf.data import archives, tfds
+from munit_tf.data.readable_images import skip_unreadable
 from munit_tf.data.shapes import Shapes
-from munit_tf.data.skipping import skip_unreadable
 from munit_tf.data.sources import Files, list_images
-from munit_tf.paths import absolute
+from munit_tf.errors import InputError
+from munit_tf.storage.paths import absolute
 
 LAYOUT = "trainA trainB (and both testA testB or neither)"
 

@@ -10,9 +10,9 @@ import dataclasses
 import glob
 import os
 
-from munit_tf.config import InputError
 from munit_tf.data import decoding
-from munit_tf.paths import is_special
+from munit_tf.errors import InputError
+from munit_tf.storage.paths import is_special
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 

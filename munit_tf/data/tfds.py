@@ -13,8 +13,8 @@ import shutil
 from collections.abc import Iterator
 from typing import Callable
 
-from munit_tf.config import InputError
 from munit_tf.data import decoding, downloads
+from munit_tf.errors import InputError
 from munit_tf.terminal import escaped
 
 FOLDERS = ("trainA", "trainB", "testA", "testB")

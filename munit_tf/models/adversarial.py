@@ -6,8 +6,10 @@ import types
 import keras
 import tensorflow as tf
 
-from munit_tf import compat, tracing
+from munit_tf import keras_compat
 from munit_tf.models.optimizers import Adam
+from munit_tf.networks import graph_target
+from munit_tf.networks.gradient_checkpointing import recomputing
 
 Direction = collections.namedtuple("Direction", ["source", "target"])
 DIRECTIONS = types.MappingProxyType({"a2b": Direction("a", "b"), "b2a": Direction("b", "a")})
@@ -155,7 +157,7 @@ class AdversarialModel(keras.Model):
         with tf.control_dependencies(list(batch.values())):
             directions = [DIRECTIONS[name] for name in self.directions]
             tape = tf.GradientTape(persistent=bool(self.untrained_by))
-            with tape, tracing.recomputing(self._recompute):
+            with tape, recomputing(self._recompute):
                 batch = self.prepare(batch)
                 fakes = [self.make_fakes(*direction, batch) for direction in directions]
             logs = self._update_discriminators(directions, batch, fakes)
@@ -179,8 +181,8 @@ class AdversarialModel(keras.Model):
             ("discriminator_optimizer", self.discriminator_optimizer, self.discriminators),
             ("generator_optimizer", self.generator_optimizer, self.generators),
         ):
-            variables = compat.inner_optimizer(optimizer).named_variables(_trainable(networks))
-            variables.update(compat.loss_scaling_variables(optimizer))
+            variables = keras_compat.inner_optimizer(optimizer).named_variables(_trainable(networks))
+            variables.update(keras_compat.loss_scaling_variables(optimizer))
             state.update({f"{name}/{key}": variable for key, variable in variables.items()})
         return state
 
@@ -208,21 +210,21 @@ class AdversarialModel(keras.Model):
             loss = self._weighted_sum(terms)
             scaled = self._scaled(loss, optimizer)
         gradients = tape.gradient(scaled, list(weights.values()))
-        compat.apply_gradients(optimizer, gradients, list(weights.values()))
+        keras_compat.apply_gradients(optimizer, gradients, list(weights.values()))
         return {**terms, "loss_d": loss}
 
     def _update_generators(self, directions, batch, fakes, tape):
         """One step of the generators, with the tape that recorded `fakes`; returns the terms and `loss_g`."""
         optimizer, weights = self.generator_optimizer, _trainable(self.generators)
         gradients = {}
-        with tape, tracing.recomputing(self._recompute):
+        with tape, recomputing(self._recompute):
             terms = self._terms(self.generator_losses, directions, batch, fakes)
         for excluded, names in self._by_excluded_terms(weights).items():
             with tape:
                 learned = {name: loss for name, loss in terms.items() if _term(name) not in excluded}
                 scaled = self._scaled(self._weighted_sum(learned), optimizer)
             gradients.update(zip(names, tape.gradient(scaled, [weights[name] for name in names])))
-        compat.apply_gradients(optimizer, [gradients[name] for name in weights], list(weights.values()))
+        keras_compat.apply_gradients(optimizer, [gradients[name] for name in weights], list(weights.values()))
         return {**terms, "loss_g": self._weighted_sum(terms)}
 
     def _make_optimizer(self, networks):
@@ -238,7 +240,7 @@ class AdversarialModel(keras.Model):
             decay_steps=config.learning_rate_decay_steps,
         )
         if self.compute_dtype == "float16":
-            optimizer = compat.with_loss_scaling(optimizer)
+            optimizer = keras_compat.with_loss_scaling(optimizer)
         optimizer.build(list(_trainable(networks).values()))
         return optimizer
 
@@ -263,7 +265,7 @@ class AdversarialModel(keras.Model):
         over the global batch.
         """
         share = loss / tf.distribute.get_strategy().num_replicas_in_sync
-        return compat.scale_loss(optimizer, share)
+        return keras_compat.scale_loss(optimizer, share)
 
     def _by_excluded_terms(self, weights):
         """{terms that they learn nothing from: names of weights}."""
@@ -299,8 +301,8 @@ def named_variables(node, prefix=""):
         children = enumerate(node)
     elif isinstance(node, keras.layers.Layer):
         children = [(name, value) for name, value in vars(node).items() if not name.startswith("_")]
-    elif compat.is_variable(node):
-        return {prefix: compat.tf_variable(node)}
+    elif keras_compat.is_variable(node):
+        return {prefix: keras_compat.tf_variable(node)}
     else:
         return {}
     named = {}
@@ -320,7 +322,7 @@ def map_batched(function, *arguments):
     Returns:
         A list of k results.
     """
-    counts = [tracing.sizes(x)[0] for x in arguments[0]]
+    counts = [graph_target.sizes(x)[0] for x in arguments[0]]
     result = function(*(tf.concat(list(batches), axis=0) for batches in arguments))
     parts = [tf.split(x, counts) for x in tf.nest.flatten(result)]
     return [tf.nest.pack_sequence_as(result, list(each)) for each in zip(*parts)]

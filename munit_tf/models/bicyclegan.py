@@ -9,7 +9,8 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from munit_tf.config import InputError, option
+from munit_tf.config.schema import option
+from munit_tf.errors import InputError
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.information import kl_divergence, reparametrize
 from munit_tf.losses.reconstruction import mean_absolute_error

@@ -7,7 +7,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from munit_tf.config import option
+from munit_tf.config.schema import option
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.image_pool import ImagePool

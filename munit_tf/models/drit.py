@@ -11,7 +11,7 @@ import dataclasses
 
 import keras
 
-from munit_tf.config import option
+from munit_tf.config.schema import option
 from munit_tf.losses.adversarial import GAN_LOSSES, classification_loss, discriminator_loss, generator_loss
 from munit_tf.losses.information import kl_divergence, kl_divergence_of_unit_variance, reparametrize
 from munit_tf.losses.mode_seeking import mode_seeking_loss

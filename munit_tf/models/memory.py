@@ -6,7 +6,7 @@ The estimates are low on purpose, so that nothing that fits is refused.
 from __future__ import annotations
 
 from munit_tf import machine
-from munit_tf.config import MethodConfig, costly, one_of
+from munit_tf.config.schema import MethodConfig, costly, one_of
 
 _WEIGHT_BYTES = 4
 # Values that a training step keeps for the gradient, per pixel and channel of the first convolution. Measured

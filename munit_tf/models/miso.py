@@ -19,7 +19,7 @@ import math
 import keras
 import tensorflow as tf
 
-from munit_tf.config import option
+from munit_tf.config.schema import option
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.information import (
     LOG_VARIANCE_RANGE,

@@ -5,7 +5,8 @@ from typing import Optional
 
 import keras
 
-from munit_tf.config import InputError, option
+from munit_tf.config.schema import option
+from munit_tf.errors import InputError
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.perceptual import domain_invariant_perceptual_loss
 from munit_tf.losses.reconstruction import mean_absolute_error

@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from munit_tf import compat
+from munit_tf import keras_compat
 
 
-class Adam(compat.Adam):
+class Adam(keras_compat.Adam):
     """Adam with L2 in the gradient and a learning rate by our own count of steps.
 
     Other than Keras' Adam it adds epsilon after the bias correction, as the paper's Algorithm 1
@@ -64,7 +64,7 @@ class Adam(compat.Adam):
     def begin_step(self):
         """Works out what is the same for all weights."""
         self._beta_1, self._beta_2 = (tf.constant(beta, self._dtype) for beta in (self.beta_1, self.beta_2))
-        t = tf.cast(compat.tf_variable(self.iterations) + 1, tf.float64)
+        t = tf.cast(keras_compat.tf_variable(self.iterations) + 1, tf.float64)
         correction_1 = 1 - tf.cast(self._beta_1, tf.float64) ** t
         correction_2 = tf.sqrt(1 - tf.cast(self._beta_2, tf.float64) ** t)
         # Algorithm 1's rate m / c1 / (sqrt(v) / c2 + epsilon) is that of TensorFlow's operation without its
@@ -81,7 +81,7 @@ class Adam(compat.Adam):
             learning_rate: what Keras 3 passes; the schedule follows our own step instead.
         """
         del learning_rate
-        m, v = compat.adam_slots(self, variable)
+        m, v = keras_compat.adam_slots(self, variable)
         with tf.control_dependencies([gradient]):  # No copy of a weight while it waits for its gradient.
             decay = self._l2 * tf.convert_to_tensor(variable)
         no_correction = tf.zeros([], self._dtype)
@@ -100,7 +100,7 @@ class Adam(compat.Adam):
 
     def named_variables(self, named_weights):
         """{name: tf.Variable} of the count of updates and the moments of `named_weights`, a dict as well."""
-        named = {"updates": compat.tf_variable(self.iterations)}
+        named = {"updates": keras_compat.tf_variable(self.iterations)}
         for name, weight in named_weights.items():
-            named[f"m/{name}"], named[f"v/{name}"] = compat.adam_slots(self, weight)
+            named[f"m/{name}"], named[f"v/{name}"] = keras_compat.adam_slots(self, weight)
         return named

@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Any
 
-from munit_tf.config import MOST_STEPS, InputError, MethodConfig, option
+from munit_tf.config.schema import MOST_STEPS, MethodConfig, option
+from munit_tf.errors import InputError
 from munit_tf.losses.adversarial import GAN_LOSSES
 from munit_tf.networks import layers
 from munit_tf.networks.conv2d import PADDING_MODES

@@ -4,8 +4,8 @@ from typing import Callable, NamedTuple
 
 import tensorflow as tf
 
-from munit_tf import style_codes
 from munit_tf.losses.information import clamp_log_variance
+from munit_tf.models import style_codes
 from munit_tf.models.adversarial import DIRECTIONS, AdversarialModel
 
 

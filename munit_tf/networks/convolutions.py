@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from munit_tf import compat
+from munit_tf import keras_compat
 from munit_tf.networks.conv2d import conv2d
 
 
@@ -76,7 +76,7 @@ class Conv(keras.layers.Layer):
 
     def call(self, x, training=False):
         """x [N,H,W,C_in] -> [N,H',W',C_out]; `training` lets spectral normalisation go on iterating."""
-        kernel = compat.full_precision(self.kernel)
+        kernel = keras_compat.full_precision(self.kernel)
         if self.spectral_norm:
             kernel = self._normalized(kernel, training)
         y = conv2d(x, kernel, self.stride, self.padding, self.padding_mode, self.upsample)

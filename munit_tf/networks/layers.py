@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from munit_tf import tracing
 from munit_tf.networks.convolutions import Conv, he_normal
+from munit_tf.networks.gradient_checkpointing import recomputed
 from munit_tf.networks.normalization import LayerNorm, adaptive_instance_norm, instance_norm, variation_of
 
 ACTIVATIONS = {
@@ -76,7 +76,7 @@ class ConvBlock(keras.layers.Layer):
         """
         if self.conv.spectral_norm:  # A second time would change its state again.
             return self._run(x, training=training)
-        return tracing.recomputed(self._run, x, *(each for each in (scale, offset) if each is not None))
+        return recomputed(self._run, x, *(each for each in (scale, offset) if each is not None))
 
     def _run(self, x, scale=None, offset=None, training=False):
         x = self.conv(x, training=training)
@@ -92,7 +92,7 @@ class ConvBlock(keras.layers.Layer):
 def run_all(layers, x, *variation):
     """One layer after the other, each with the same `variation`, if one is given.
 
-    With `tracing.recomputed` what is between them is computed again, too.
+    With `recomputed` what is between them is computed again, too.
     """
 
     def run(x, *variation):
@@ -100,7 +100,7 @@ def run_all(layers, x, *variation):
             x = layer(x, *variation)
         return x
 
-    return tracing.recomputed(run, x, *variation)
+    return recomputed(run, x, *variation)
 
 
 class ResidualBlock(keras.layers.Layer):
@@ -114,7 +114,7 @@ class ResidualBlock(keras.layers.Layer):
 
     def call(self, x, modulation=()):
         """x [N,H,W,C]; `modulation`: for each of the two blocks a tuple of its scale and offset, if any."""
-        return tracing.recomputed(self._run, x, *(each for block in modulation for each in block))
+        return recomputed(self._run, x, *(each for block in modulation for each in block))
 
     def _run(self, x, *modulation):
         half = len(modulation) // 2

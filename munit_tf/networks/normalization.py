@@ -5,7 +5,7 @@ from typing import Optional
 import keras
 import tensorflow as tf
 
-from munit_tf import tracing
+from munit_tf.networks import graph_target
 
 EPSILON = 1e-5
 # Half a step of a 16-bit image in [-1, 1], and more than what a network's rounding adds to a constant image.
@@ -28,7 +28,7 @@ def adaptive_instance_norm(x, scale, offset):
     Returns:
         [N,H,W,C], of x's type.
     """
-    if not tracing.is_portable() and x.dtype != tf.float64:
+    if not graph_target.is_portable() and x.dtype != tf.float64:
         return _batch_norm_of_instances(x, scale, offset)
 
     def factor(variance, count):
@@ -49,7 +49,7 @@ def instance_norm(x: tf.Tensor, variation: Optional[tf.Tensor] = None) -> tf.Ten
     Returns:
         [N,H,W,C], of x's type.
     """
-    shape, dtype = [tracing.sizes(x)[0], 1, 1, x.shape[3]], at_least_float32(x).dtype
+    shape, dtype = [graph_target.sizes(x)[0], 1, 1, x.shape[3]], at_least_float32(x).dtype
     scale = tf.ones(shape, dtype) if variation is None else tf.broadcast_to(tf.cast(variation, dtype), shape)
     return adaptive_instance_norm(x, scale, tf.zeros(shape, dtype))
 
@@ -70,7 +70,7 @@ def variation_of(x: tf.Tensor, padding_mode: str) -> tf.Tensor:
         [N,1,1,1] of x's type: 0 where no channel varies by more than rounding (2^-16), else 1.
     """
     if padding_mode != "reflect":
-        return tf.ones([tracing.sizes(x)[0], 1, 1, 1], x.dtype)
+        return tf.ones([graph_target.sizes(x)[0], 1, 1, 1], x.dtype)
     spread = tf.reduce_max(x, [1, 2], keepdims=True) - tf.reduce_min(x, [1, 2], keepdims=True)
     return tf.cast(tf.reduce_max(spread, 3, keepdims=True) > _ROUNDING, x.dtype)
 
@@ -107,7 +107,7 @@ class LayerNorm(keras.layers.Layer):
 
 def _batch_norm_of_instances(images, scale, offset):
     """AdaIN in one operation: all images' channels are those of one image, and the batch is that image."""
-    count, height, width, channels = tracing.sizes(images)
+    count, height, width, channels = graph_target.sizes(images)
 
     def moved(x, first, second, shape):
         if images.shape[0] == 1:
@@ -168,7 +168,7 @@ def _normalize(x, scale, offset, axes, factor):
 
     wide_dtype = at_least_float32(x).dtype
     arguments = x, tf.cast(scale, wide_dtype), tf.cast(offset, wide_dtype)
-    if tracing.is_portable():  # A saved graph would take the gradient with it.
+    if graph_target.is_portable():  # A saved graph would take the gradient with it.
         return normalized(*arguments)[0]
     return tf.custom_gradient(normalized)(*arguments)
 

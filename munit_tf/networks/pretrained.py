@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from munit_tf import json_files
+from munit_tf.storage import json_files
 
 _CAFFE_MEAN_BGR = (103.939, 116.779, 123.680)
 # Convolutions between two pools; the authors' VGG-16 has no pool between conv4_3 and conv5_1.

@@ -18,7 +18,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from munit_tf.config import InputError
+from munit_tf.errors import InputError
 
 # Pictures are larger than gRPC's 4 MiB; what the server takes is for the server to say.
 _UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]

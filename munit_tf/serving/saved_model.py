@@ -8,9 +8,9 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from munit_tf import tracing
-from munit_tf.padding import pad_to_fit
-from munit_tf.serving import images as image_files
+from munit_tf.networks import graph_target
+from munit_tf.networks.input_padding import pad_to_fit
+from munit_tf.serving import image_codec
 
 BYTES_SIGNATURES = {"a2b": "serving_default", "b2a": "serve_b2a"}
 
@@ -41,7 +41,7 @@ class Servable(tf.Module):
             if model.style_dim:
                 specs["style"] = tf.TensorSpec([None, model.style_dim], tf.float32, name="style")
             functions[BYTES_SIGNATURES[direction]] = _from_files(model, direction, max_pixels), specs
-        with tracing.portable():
+        with graph_target.portable():
             self.functions = {
                 name: tf.function(function).get_concrete_function(**specs)
                 for name, (function, specs) in functions.items()
@@ -98,12 +98,12 @@ def _from_files(model, direction, max_pixels):
     multiple, least = model.config.size_multiple, model.config.smallest_input
 
     def translate_one(inputs):
-        image = image_files.decode(inputs["image_bytes"], max_pixels)
+        image = image_codec.decode(inputs["image_bytes"], max_pixels)
         height, width = tf.shape(image)[0], tf.shape(image)[1]
         style = inputs["style"][tf.newaxis] if "style" in inputs else None
         padded = pad_to_fit(image[tf.newaxis], multiple, least)
         translated = model.translate(padded, direction, style=style)
-        return image_files.encode(translated[0, :height, :width])
+        return image_codec.encode(translated[0, :height, :width])
 
     def translate(**inputs):
         inputs = _after([_same_number(inputs)], inputs)

@@ -4,7 +4,7 @@ import tempfile
 
 import tensorflow as tf
 
-from munit_tf import tracing
+from munit_tf.networks import graph_target
 from munit_tf.serving.saved_model import tensor_specs
 
 
@@ -22,7 +22,7 @@ def convert(model, name, quantize):
     function, shapes = model.signatures()[name]
     specs = tensor_specs(shapes)
     module = tf.Module()
-    with tracing.portable():
+    with graph_target.portable():
         module.concrete = tf.function(lambda **inputs: function(**inputs)).get_concrete_function(**specs)
     module.weights = list(module.concrete.graph.variables)
     with tempfile.TemporaryDirectory() as folder:

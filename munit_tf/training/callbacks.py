@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from munit_tf.checkpoints import NotFinite
-from munit_tf.training import devices
-from munit_tf.whole_files import replacing
+from munit_tf.distribution import devices
+from munit_tf.runs.checkpoints import NotFinite
+from munit_tf.storage.atomic import atomic_write
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -36,7 +36,7 @@ class StepCallback(keras.callbacks.Callback):
         raise NotImplementedError
 
 
-class Finite(StepCallback):
+class TerminateOnNonFinite(StepCallback):
     """Ends `fit` with NotFinite at the first step with a loss that is not finite.
 
     It comes before all others, so that none of them sees such a step.
@@ -176,7 +176,7 @@ class Samples(StepCallback):
             self._folder.samples.mkdir(exist_ok=True)
             with self._writer.as_default(step):
                 for name, picture in grids.items():
-                    with replacing(self._folder.samples / f"step_{step:08d}_{name}.png") as file:
+                    with atomic_write(self._folder.samples / f"step_{step:08d}_{name}.png") as file:
                         picture.save(file, format="PNG")
                     tf.summary.image(f"samples/{name}", np.asarray(picture)[np.newaxis])
             self._writer.flush()

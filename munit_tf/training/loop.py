@@ -9,16 +9,17 @@ from typing import Optional
 import keras
 import tensorflow as tf
 
-from munit_tf import checkpoints, runs
-from munit_tf.checkpoints import NotFinite
-from munit_tf.config import InputError, Options
+from munit_tf.config.options import Options
 from munit_tf.data import pipeline, registry
-from munit_tf.data.inspection import start
+from munit_tf.data.inspection import preflight
+from munit_tf.distribution.devices import describe, make_strategy
+from munit_tf.distribution.workers import Workers
+from munit_tf.errors import InputError
+from munit_tf.runs import checkpoints, loading, run_folder
+from munit_tf.runs.checkpoints import NotFinite
 from munit_tf.terminal import say
 from munit_tf.training import callbacks, memory, rollback
-from munit_tf.training.devices import describe, make_strategy
-from munit_tf.training.probes import Probes
-from munit_tf.training.workers import Workers
+from munit_tf.training.sample_monitor import SampleMonitor
 
 _NUM_PROBE_IMAGES = 16
 
@@ -38,7 +39,7 @@ def train(options: Options) -> Optional[signal.Signals]:
     """
     options.validate()
     train_options = options.train
-    folder = runs.RunFolder(train_options.output)
+    folder = run_folder.RunFolder(train_options.output)
     workers = Workers(make_strategy(train_options.strategy, train_options.batch_size))
     memory.check(options, workers.strategy.num_replicas_in_sync)
     with contextlib.ExitStack() as stack:
@@ -73,7 +74,7 @@ def train(options: Options) -> Optional[signal.Signals]:
 
 def _open_dataset(options, workers):
     dataset = registry.open_dataset(options.data)
-    advice = start.check(dataset.train, options.data)
+    advice = preflight.check(dataset.train, options.data)
     if workers.is_chief:
         say(*advice, file=sys.stderr)
     print(f"training on {describe()}", file=sys.stderr)
@@ -85,8 +86,8 @@ def _build_or_restore(folder, options, workers):
     checkpoint = _checkpoint_to_resume(folder, options)
     keras.utils.set_random_seed(options.train.seed)
     with workers.strategy.scope():
-        model = runs.build_model(options)
-        runs.compile_model(model, options)
+        model = loading.build_model(options)
+        loading.compile_model(model, options)
         if checkpoint:
             checkpoints.restore(model.named_state(), checkpoint)
     workers.check_same(options, int(model.step.numpy()))
@@ -94,15 +95,15 @@ def _build_or_restore(folder, options, workers):
 
 
 def _prepare_folder(model, dataset, folder, options, is_new):
-    """Writes what stands in the folder before the first step; returns the Probes."""
+    """Writes what stands in the folder before the first step; returns the SampleMonitor."""
     images = _probe_images(dataset, options.data)
-    probes = Probes(model, images, options.train.seed, options.train.batch_size)
+    probes = SampleMonitor(model, images, options.train.seed, options.train.batch_size)
     folder.write_options(options)
     if is_new:
         with folder.writing():
             folder.start_anew()
             if options.train.on_nan == "rollback":  # There must be a checkpoint to return to.
-                runs.checkpoint_manager(folder, model, options.train.keep_checkpoints).save()
+                loading.checkpoint_manager(folder, model, options.train.keep_checkpoints).save()
     return probes
 
 
@@ -167,7 +168,7 @@ def _written(model, probes, folder, options):
     """The callbacks that write the run folder, and at the end the last step's checkpoint."""
     first_step, train_options = int(model.step.numpy()), options.train
     earlier = folder.truncate_log(first_step)
-    manager = runs.checkpoint_manager(folder, model, train_options.keep_checkpoints)
+    manager = loading.checkpoint_manager(folder, model, train_options.keep_checkpoints)
     with folder.writing():
         writer = tf.summary.create_file_writer(str(folder.tensorboard))
     log = callbacks.Log(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from munit_tf import machine
-from munit_tf.config import Options, costly, one_of
+from munit_tf.config.options import Options
+from munit_tf.config.schema import costly, one_of
 from munit_tf.models.memory import step_bytes
 
 # Batches that exist at the same time: one in use, and two that are loaded meanwhile.

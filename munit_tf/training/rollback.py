@@ -2,13 +2,13 @@
 
 import sys
 
-from munit_tf import checkpoints
-from munit_tf.config import InputError
+from munit_tf.errors import InputError
+from munit_tf.runs import checkpoints
 
 _MOST_IN_A_ROW = 3
 
 
-def go_back(model, folder, on_nan, error):
+def restore_last_finite(model, folder, on_nan, error):
     """Sets a model back to its run's newest checkpoint, and notes that in `rollbacks.json`.
 
     Step k follows from the seed, k and the notes alone, so a run that is resumed goes the same way.

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conformance.methods import TINY, image_side, tiny, tiny_batch
-from translation.run_folders import files, make_images, make_run, read
+from inference.run_folders import files, make_images, make_run, read
 
 import munit_tf
-from munit_tf import checkpoints, runs, translate
+from munit_tf import translate
 from munit_tf.networks.layers import ConvBlock
-from munit_tf.serving import writing
+from munit_tf.runs import checkpoints, loading, run_folder
+from munit_tf.serving import exporter
 
 
 @pytest.fixture(scope="module", params=sorted(munit_tf.METHODS))
@@ -123,8 +124,8 @@ def test_recompute_changes_no_result(method, policy, monkeypatch):
 
 
 def test_saves_and_restores(method, one_step, tmp_path):
-    folder = runs.RunFolder(tmp_path)
-    runs.checkpoint_manager(folder, one_step.model, keep=2).save()
+    folder = run_folder.RunFolder(tmp_path)
+    loading.checkpoint_manager(folder, one_step.model, keep=2).save()
     other = tiny(method)
     checkpoints.restore(other.named_state(), folder.newest_checkpoint())
     for name, value in one_step.after.items():
@@ -150,7 +151,7 @@ def test_exports(one_step, tmp_path):
     model = one_step.model
     size = max(16, model.config.smallest_size)
     formats = ("saved_model", "tflite")
-    rows = writing.export(
+    rows = exporter.export(
         model, tmp_path, formats=formats, quantize="none", max_pixels=2**20, image_size=(size, size)
     )
     directions = {"a2b": "serving_default", "b2a": "serve_b2a"}

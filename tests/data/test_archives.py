@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from munit_tf.config import DataConfig, InputError
+from munit_tf.config.options import DataConfig
 from munit_tf.data import archives, registry
+from munit_tf.errors import InputError
 
 LEFT, RIGHT = (255, 0, 0), (0, 0, 255)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from munit_tf.config import InputError
 from munit_tf.data import colour, decoding
 from munit_tf.data.decoding import UnreadableImage
+from munit_tf.errors import InputError
 
 # 2 rows of 3 pixels: what each orientation stores so that this is what one sees.
 SEEN = np.array(

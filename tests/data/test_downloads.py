@@ -9,8 +9,9 @@ import time
 
 import pytest
 
-from munit_tf.config import DataConfig, InputError
+from munit_tf.config.options import DataConfig
 from munit_tf.data import downloads
+from munit_tf.errors import InputError
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import os
 import pytest
 from data.fuzzing import bounded_memory, fuzzed, whole_files
 
-from munit_tf.config import DataConfig, InputError
+from munit_tf.config.options import DataConfig
 from munit_tf.data import pipeline, registry
 from munit_tf.data.decoding import UnreadableImage
-from munit_tf.data.inspection import kinds, report, whole
+from munit_tf.data.inspection import findings, report, scan
+from munit_tf.errors import InputError
 
 COUNT = int(os.environ.get("MUNIT_TF_FUZZED_FILES", 60))
 SIZE = dict(resize=16, image_size=(16, 16))
@@ -52,12 +53,12 @@ def readable(folder):
 
 
 def test_the_doctor_names_all_that_training_cannot_use(folder):
-    inspection = whole.inspect(DataConfig(dataset=str(folder), **SIZE))
+    inspection = scan.inspect(DataConfig(dataset=str(folder), **SIZE))
     fatal = {
         file
         for finding in inspection.findings
         for file in finding.files
-        if kinds.KINDS[finding.kind].fatal and finding.kind != "constant"
+        if findings.KINDS[finding.kind].fatal and finding.kind != "constant"
     }
     usable = readable(folder)
     print(collections.Counter(finding.kind for finding in inspection.findings))

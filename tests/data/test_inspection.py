@@ -5,13 +5,14 @@ import json
 
 import numpy as np
 import pytest
-from data.planting import COPIES, EXPECTED, make_photos, photo, plant, relative
+from data.corrupt_images import COPIES, EXPECTED, make_photos, photo, plant, relative
 from PIL import Image
 
-from munit_tf.config import DataConfig, InputError
+from munit_tf.config.options import DataConfig
 from munit_tf.data import registry
-from munit_tf.data.inspection import copies, images, kinds, report, start, whole
+from munit_tf.data.inspection import duplicates, findings, images, preflight, report, scan
 from munit_tf.data.sources import Files
+from munit_tf.errors import InputError
 
 SIZE = dict(resize=64, image_size=(64, 64))
 
@@ -21,7 +22,7 @@ def planted(tmp_path_factory):
     """(the folder, its Inspection, COPIES with names)."""
     folder = make_photos(tmp_path_factory.mktemp("photos"))
     filled = plant(folder, 64)
-    return folder, whole.inspect(DataConfig(dataset=str(folder), **SIZE)), filled
+    return folder, scan.inspect(DataConfig(dataset=str(folder), **SIZE)), filled
 
 
 def found(inspection, folder):
@@ -48,7 +49,7 @@ def test_every_planted_defect_is_found_and_no_other(planted):
 
 def test_headers_alone_show_what_they_can(planted):
     folder, inspection, _ = planted
-    singles, several = found(whole.inspect(DataConfig(dataset=str(folder), **SIZE), decode=False), folder)
+    singles, several = found(scan.inspect(DataConfig(dataset=str(folder), **SIZE), decode=False), folder)
     blind = {"truncated", "damaged", "unsupported", "constant", "grey"}
     expected = {file: some - blind for file, some in EXPECTED.items() if some - blind}
     assert singles == expected and not several
@@ -93,7 +94,7 @@ def test_the_whole_list_is_json(planted):
 def test_every_kind_of_finding_is_planted_somewhere():
     """`missing`, `too_small`, `coloured` and those of whole domains have tests of their own below."""
     planted = set().union(*EXPECTED.values()) | {kind for kind, _, _ in COPIES}
-    assert set(kinds.KINDS) - planted == {
+    assert set(findings.KINDS) - planted == {
         "missing",
         "too_small",
         "coloured",
@@ -141,13 +142,13 @@ def test_coloured_ones_among_grey(tmp_path):
         Image.open(path).convert("L").save(path)
     for path in (folder / "testB").iterdir():
         Image.open(path).convert("L").convert("RGB").save(path)
-    inspection = whole.inspect(DataConfig(dataset=str(folder), **SIZE))
+    inspection = scan.inspect(DataConfig(dataset=str(folder), **SIZE))
     assert found(inspection, folder) == ({"trainB/000.jpg": {"coloured"}}, set())
 
 
 def test_numbers_of_images():
     def numbers(a, b, has_test=True):
-        return [(f.kind, f.detail) for f in whole.of_counts({"trainA": a, "trainB": b}, has_test)]
+        return [(f.kind, f.detail) for f in scan.of_counts({"trainA": a, "trainB": b}, has_test)]
 
     assert numbers(100, 999) == []
     assert numbers(100, 1000) == [("unbalanced", "trainB: 1000, trainA: 100")]
@@ -155,7 +156,7 @@ def test_numbers_of_images():
 
 
 def test_drawn_images_have_no_files(capsys):
-    inspection = whole.inspect(DataConfig(dataset="shapes", resize=32, image_size=(32, 32)))
+    inspection = scan.inspect(DataConfig(dataset="shapes", resize=32, image_size=(32, 32)))
     assert inspection.findings == [] and inspection.looks == []
     text = report.as_text(inspection, "error").splitlines()
     assert text[1] == "trainA        2000   no files: drawn as they are needed"
@@ -173,9 +174,9 @@ def test_halves_of_a_pair_are_no_copies_of_each_other(tmp_path):
     paths = [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
     sides = {"trainA": Files(paths[:1], half="left"), "trainB": Files(paths[:1], half="right")}
     looks = [images.look(source, 0, place, options, True) for place, source in sides.items()]
-    assert copies.find(looks) == [] and not looks[0].findings + looks[1].findings
+    assert duplicates.find(looks) == [] and not looks[0].findings + looks[1].findings
     looks.append(images.look(Files(paths[1:], half="left"), 0, "testA", options, True))
-    assert [(f.kind, f.files) for f in copies.find(looks)] == [
+    assert [(f.kind, f.files) for f in duplicates.find(looks)] == [
         ("train_and_test", (f"{paths[0]} (left half)", f"{paths[1]} (left half)"))
     ]
 
@@ -195,29 +196,29 @@ def test_a_film_is_one_group_however_long(monkeypatch):
         ("train_and_test", tuple(map(str, range(10, 20)))),
     ]
     for rows in (1000, 7):
-        monkeypatch.setattr(copies, "_ROWS", rows)
-        assert [(finding.kind, finding.files) for finding in copies.find(looks)] == expected
+        monkeypatch.setattr(duplicates, "_ROWS", rows)
+        assert [(finding.kind, finding.files) for finding in duplicates.find(looks)] == expected
 
 
 def check(folder, **options):
     data_options = DataConfig(dataset=str(folder), **{**SIZE, **options})
-    return start.check(registry.open_dataset(data_options).train, data_options)
+    return preflight.check(registry.open_dataset(data_options).train, data_options)
 
 
 def test_at_the_start_of_training_a_few_lines(tmp_path, monkeypatch):
     folder = make_photos(tmp_path / "photos", count=4)
-    monkeypatch.setattr(whole, "FEWEST", 4)
+    monkeypatch.setattr(scan, "FEWEST", 4)
     assert check(folder) == []
     photo(np.random.default_rng(1), 20, 20).save(folder / "trainB" / "small.png")
     small, pointer = check(folder)
     assert small.startswith("advice: 1 of 9 images are smaller than --resize (")
     assert "small.png): remove them or lower --resize" in small
     assert pointer == "advice: python tools/doctor.py with the flags of this training looks at all"
-    monkeypatch.setattr(start, "SAMPLE", 2)
+    monkeypatch.setattr(preflight, "SAMPLE", 2)
     (folder / "trainB" / "small.png").rename(folder / "trainB" / "0.png")
     assert check(folder)[0].startswith("advice: 1 of 4 images are smaller")
     assert "the headers of 4 of 9 images were looked at; python" in check(folder)[1]
-    monkeypatch.setattr(start, "_SECONDS", 0)
+    monkeypatch.setattr(preflight, "_SECONDS", 0)
     assert check(folder) == []
 
 
@@ -239,4 +240,4 @@ def test_at_the_start_of_training_what_would_stop_it(tmp_path):
 
 def test_drawn_images_have_no_advice():
     data_options = DataConfig(dataset="shapes", resize=32, image_size=(32, 32))
-    assert start.check(registry.open_dataset(data_options).train, data_options) == []
+    assert preflight.check(registry.open_dataset(data_options).train, data_options) == []

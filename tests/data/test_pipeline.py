@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from munit_tf.config import InputError, check_sizes
+from munit_tf.config.options import check_sizes
 from munit_tf.data import pipeline
+from munit_tf.errors import InputError
 
 SMALL = dict(resize=8, image_size=(8, 8))
 

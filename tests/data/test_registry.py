@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from munit_tf.config import DataConfig, InputError
+from munit_tf.config.options import DataConfig
 from munit_tf.data import registry
+from munit_tf.errors import InputError
 
 
 def make(folder, **files):

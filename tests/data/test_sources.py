@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from munit_tf.config import InputError
 from munit_tf.data import sources
+from munit_tf.errors import InputError
 
 SEEN = np.array(
     [[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[255, 255, 0], [0, 255, 255], [255, 0, 255]]],

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from munit_tf.config import DataConfig, InputError
+from munit_tf.config.options import DataConfig
 from munit_tf.data import downloads, registry, tfds
+from munit_tf.errors import InputError
 
 tensorflow_datasets = pytest.importorskip("tensorflow_datasets")
 

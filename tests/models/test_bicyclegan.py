@@ -8,7 +8,8 @@ import pytest
 from conformance.methods import tiny, tiny_batch
 
 import munit_tf
-from munit_tf.config import DataConfig, InputError, TrainConfig
+from munit_tf.config.options import DataConfig, TrainConfig
+from munit_tf.errors import InputError
 from munit_tf.models.bicyclegan import BicycleGANConfig
 
 

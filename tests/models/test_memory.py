@@ -6,8 +6,9 @@ import tensorflow as tf
 
 import munit_tf
 from munit_tf import machine, train
-from munit_tf.command_line import errors_reported
-from munit_tf.config import DataConfig, InputError, TrainConfig
+from munit_tf.cli.command_line import errors_reported
+from munit_tf.config.options import DataConfig, TrainConfig
+from munit_tf.errors import InputError
 from munit_tf.models.memory import approximate_weights, check_translation, step_bytes
 
 

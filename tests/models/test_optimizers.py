@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from munit_tf import compat
+from munit_tf import keras_compat
 from munit_tf.models.optimizers import Adam
 
 
@@ -19,7 +19,7 @@ def adam(variable, step=0, **options):
 def weight(value, dtype="float64"):
     layer = keras.layers.Layer(dtype=dtype)
     variable = layer.add_weight(name="w", shape=(), initializer=keras.initializers.Constant(value))
-    return compat.tf_variable(variable)
+    return keras_compat.tf_variable(variable)
 
 
 def test_epsilon_is_outside_the_bias_correction():
@@ -114,21 +114,23 @@ def test_learning_rate_is_constant_then_falls_to_0(step, half_life, rate):
 
 def test_loss_scaling_skips_steps_that_overflow():
     variable = weight(1.0, "float32")
-    optimizer = compat.with_loss_scaling(adam(variable))
+    optimizer = keras_compat.with_loss_scaling(adam(variable))
     optimizer.build([variable])
-    state = compat.loss_scaling_variables(optimizer)
+    state = keras_compat.loss_scaling_variables(optimizer)
     scale = float(state["loss_scale"])
-    compat.apply_gradients(optimizer, [tf.constant(np.inf)], [variable])
+    keras_compat.apply_gradients(optimizer, [tf.constant(np.inf)], [variable])
     assert float(variable) == 1.0
     assert float(state["loss_scale"]) == scale / 2
-    compat.apply_gradients(optimizer, [compat.scale_loss(optimizer, tf.constant(3.0))], [variable])
+    keras_compat.apply_gradients(
+        optimizer, [keras_compat.scale_loss(optimizer, tf.constant(3.0))], [variable]
+    )
     assert float(variable) == pytest.approx(0.9, abs=0.01)
 
 
 def test_overflow_on_one_replica_is_a_skipped_step_on_all(mirrored):
     with mirrored.scope():
         variable = weight(1.0, "float32")
-        optimizer = compat.with_loss_scaling(adam(variable))
+        optimizer = keras_compat.with_loss_scaling(adam(variable))
         optimizer.build([variable])
     gradients = mirrored.experimental_distribute_values_from_function(
         lambda context: tf.constant(np.inf if context.replica_id_in_sync_group else 1.0)
@@ -136,7 +138,7 @@ def test_overflow_on_one_replica_is_a_skipped_step_on_all(mirrored):
 
     @tf.function
     def step():
-        mirrored.run(lambda g: compat.apply_gradients(optimizer, [g], [variable]), args=(gradients,))
+        mirrored.run(lambda g: keras_compat.apply_gradients(optimizer, [g], [variable]), args=(gradients,))
 
     step()
     assert variable.numpy() == 1.0

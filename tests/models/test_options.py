@@ -2,7 +2,8 @@
 
 import pytest
 
-from munit_tf.config import DataConfig, InputError, TrainConfig
+from munit_tf.config.options import DataConfig, TrainConfig
+from munit_tf.errors import InputError
 from munit_tf.models.cyclegan import CycleGANConfig
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from munit_tf import tracing
+from munit_tf.networks import graph_target
 from munit_tf.networks.conv2d.padding import pad
 
 
@@ -22,7 +22,7 @@ def test_as_tensorflow_has_them(border, padding, more, channels, known):
     for portable in (False, True):
 
         def function(x, portable=portable):
-            with tracing.portable() if portable else contextlib.nullcontext():
+            with graph_target.portable() if portable else contextlib.nullcontext():
                 return pad(x, padding, border, more=(more, 0))
 
         if not known:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from munit_tf import compat
+from munit_tf import keras_compat
 from munit_tf.networks.convolutions import Conv, dcgan_normal, he_normal
 from munit_tf.networks.layers import ConvBlock, PReLU, downsample
 
@@ -44,7 +44,7 @@ def test_upsampled_conv_is_a_conv_of_repeated_pixels(mode, kernel_size, size, po
             tape.watch(x)
             y = layer(resize(x))
             loss = tf.reduce_sum(y * weights)
-        kernel, bias = (compat.tf_variable(variable) for variable in (layer.kernel, layer.bias))
+        kernel, bias = (keras_compat.tf_variable(variable) for variable in (layer.kernel, layer.bias))
         results.append([y, *tape.gradient(loss, [x, kernel, bias])])
     for expected, actual in zip(*results):
         np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12)
@@ -61,7 +61,7 @@ def test_a_bias_before_an_instance_norm_is_neither_added_nor_learnt(norm, counts
     x = tf.random.stateless_normal((1, 4, 4, 3), [1, 2])
     modulation = (tf.fill((1, 1, 1, 2), 3.0), tf.fill((1, 1, 1, 2), 0.5)) if norm == "adaptive" else ()
     before = block(x, *modulation)
-    kernel, bias = (compat.tf_variable(variable) for variable in (block.conv.kernel, block.conv.bias))
+    kernel, bias = (keras_compat.tf_variable(variable) for variable in (block.conv.kernel, block.conv.bias))
     assert kernel.trainable and bias.trainable == counts
     bias.assign([-8.0, 8.0])
     assert np.array_equal(block(x, *modulation), before) != counts

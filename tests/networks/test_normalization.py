@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from munit_tf import compat, tracing
+from munit_tf import keras_compat
+from munit_tf.networks import graph_target
 from munit_tf.networks.normalization import LayerNorm, adaptive_instance_norm, instance_norm
 
 
@@ -92,7 +93,7 @@ def test_gradients_are_those_of_the_formula(norm, count, dtype, atol, policy):
     x, dy = (tf.random.stateless_normal((count, 5, 4, 3), [1, i], dtype=dtype) * 2 + 1 for i in range(2))
     if norm == "layer":
         layer = layer_norm(np.arange(1.0, 4.0), np.ones(3), 3)
-        function, parameters = layer, [compat.tf_variable(v) for v in (layer.gamma, layer.beta)]
+        function, parameters = layer, [keras_compat.tf_variable(v) for v in (layer.gamma, layer.beta)]
     else:
         parameters = [tf.random.stateless_normal((count, 1, 1, 3), [2, i], dtype=dtype) for i in range(2)]
         function = lambda x: adaptive_instance_norm(x, *parameters)  # noqa: E731
@@ -103,7 +104,7 @@ def test_gradients_are_those_of_the_formula(norm, count, dtype, atol, policy):
             y = function(x)
         return y, *tape.gradient(y, [x, *parameters], dy)
 
-    with tracing.portable():
+    with graph_target.portable():
         expected = result()
     for actual, wanted in zip(result(), expected):
         np.testing.assert_allclose(actual, wanted, rtol=0, atol=atol)

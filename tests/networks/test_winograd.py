@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from munit_tf import tracing
+from munit_tf.networks import graph_target
 from munit_tf.networks.conv2d import conv2d, winograd
 
 
@@ -63,7 +63,7 @@ def test_where_it_is_taken():
     assert "Conv2D" in operations(x, kernel[..., :32])
     assert "Conv2D" in operations(x[:, :8], kernel)
     assert "Conv2D" in operations(tf.cast(x, tf.bfloat16), tf.cast(kernel, tf.bfloat16))
-    with tracing.portable():
+    with graph_target.portable():
         assert "Conv2D" in operations(x, kernel)
 
 
@@ -75,7 +75,7 @@ def test_few_filters_in_phases(size, known):
     def convolve(x, kernel):
         return conv2d(x, kernel, 1, 3, "reflect")
 
-    with tracing.portable():
+    with graph_target.portable():
         expected = with_gradients(convolve, x, kernel, dy)
     if not known:
         like = tf.TensorSpec([None, None, None, 8], tf.float64)

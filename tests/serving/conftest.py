@@ -16,7 +16,7 @@ from conformance.methods import tiny
 from PIL import Image
 from serving.session import Version
 
-from munit_tf.serving import writing
+from munit_tf.serving import exporter
 
 MAX_PIXELS = 20_000
 
@@ -54,7 +54,7 @@ def exported(model, tmp_path_factory):
     """A folder with version 1."""
     folder = tmp_path_factory.mktemp("exported")
     formats = ("saved_model",)
-    writing.export(
+    exporter.export(
         model, folder, formats=formats, quantize="none", max_pixels=MAX_PIXELS, image_size=(16, 20)
     )
     return folder

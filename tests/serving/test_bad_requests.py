@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from data.hostile import jpeg_scans
 from PIL import Image
-from serving.asking import ask_grpc, encoded, picture, post, rng, to_json
 from serving.conftest import MAX_PIXELS
+from serving.requests_to_server import ask_grpc, encoded, picture, post, rng, to_json
 
 
 def png(width, height, data=b""):

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import serving_client
 from google.protobuf import text_format
+from inference.run_folders import assert_rounded, read
 from PIL import Image
 from serving.client_runs import metadata, refused, run
 from tensorflow_serving.config import model_server_config_pb2
-from translation.run_folders import assert_rounded, read
 
 from munit_tf.data.sources import list_images
-from munit_tf.padding import pad_to_fit
-from munit_tf.serving import sending
+from munit_tf.networks.input_padding import pad_to_fit
+from munit_tf.serving import batch_client
 
 
 def expected(model, path, direction, codes):
@@ -60,7 +60,7 @@ def test_what_is_sent(photos):
     """What a server decodes as training does goes as it is; the rest upright, on white, in 8 bits."""
     files = list_images(str(photos))
     for i, path in enumerate(files.paths):
-        data = sending.encoded(files, i)
+        data = batch_client.encoded(files, i)
         if os.path.basename(path) in ("a.jpg", "c.png"):
             assert data == pathlib.Path(path).read_bytes()
         else:

@@ -12,21 +12,23 @@ import pytest
 from conformance.methods import TINY
 from damage import put
 
-from munit_tf import command_line, export, runs
-from munit_tf.config import InputError
-from munit_tf.serving import checks, saved_model, tflite, writing
+from munit_tf import export
+from munit_tf.cli import command_line
+from munit_tf.errors import InputError
+from munit_tf.runs import loading, run_folder
+from munit_tf.serving import exporter, saved_model, tflite, verification
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run folder of a tiny model with random weights."""
-    folder = runs.RunFolder(tmp_path_factory.mktemp("runs") / "tiny")
+    folder = run_folder.RunFolder(tmp_path_factory.mktemp("runs") / "tiny")
     flags = [f"--{name}={value}" for name, value in TINY["munit"].items()]
-    options, _ = command_line.parse(["--dataset=shapes", "--image_size=16x20", *flags], runs.CONFIGS)
-    model = runs.build_model(options)
+    options, _ = command_line.parse(["--dataset=shapes", "--image_size=16x20", *flags], run_folder.CONFIGS)
+    model = loading.build_model(options)
     model.compile()
     folder.write_options(options)
-    runs.checkpoint_manager(folder, model, keep=1).save()
+    loading.checkpoint_manager(folder, model, keep=1).save()
     return folder.path
 
 
@@ -83,13 +85,13 @@ def test_a_killed_export_leaves_no_version_and_the_next_one_cleans_up(killed, ru
 def test_the_next_version_counts_numbers_only(tmp_path, names, version, kind):
     for name in names:
         put(tmp_path / name, b"" if kind == "file" else None)
-    assert writing._next_version(tmp_path) == version
+    assert exporter._next_version(tmp_path) == version
 
 
 def test_the_last_version_has_none_after_it(tmp_path):
     (tmp_path / str(2**63 - 1)).mkdir()
     with pytest.raises(InputError, match="9223372036854775807"):
-        writing._next_version(tmp_path)
+        exporter._next_version(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_a_difference_above_its_bound_is_an_error_and_leaves_nothing(model, expo
     try:
         for name, formats in (("1", ("saved_model",)), ("translate_a2b.tflite", ("tflite",))):
             with pytest.raises(InputError, match=f"^{name}, .*: it differs from the model in memory by 0.0"):
-                writing.export(model, tmp_path / "out", formats=formats, **options)
+                exporter.export(model, tmp_path / "out", formats=formats, **options)
             assert everything(tmp_path / "out") == []
     finally:
         weight.assign(before)
@@ -134,9 +136,12 @@ def test_a_full_disk(run, tmp_path):
 
 
 def test_a_difference_that_is_no_number_is_above_every_bound():
-    for difference in (checks.Difference(float("nan"), 0.0), checks.Difference(0.0, float("nan"))):
+    for difference in (
+        verification.Difference(float("nan"), 0.0),
+        verification.Difference(0.0, float("nan")),
+    ):
         with pytest.raises(InputError, match="Nothing was written"):
-            writing._checked(pathlib.Path("x"), "translate_a2b", 1, difference, "none")
+            exporter._checked(pathlib.Path("x"), "translate_a2b", 1, difference, "none")
 
 
 def refused(capsys, *flags):
@@ -170,13 +175,13 @@ def test_bad_input_is_one_line(run, tmp_path, capsys):
 
 
 def test_one_export_to_a_folder_at_a_time(tmp_path):
-    with writing._unfinished(tmp_path):
+    with exporter._unfinished(tmp_path):
         with (
             pytest.raises(InputError, match="another export is writing to it"),
-            writing._unfinished(tmp_path),
+            exporter._unfinished(tmp_path),
         ):
             pass
         assert (tmp_path / ".unfinished").is_dir()
-    with writing._unfinished(tmp_path):
+    with exporter._unfinished(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 from data.fuzzing import bounded_memory, fuzzed
-from serving.asking import encoded, picture
+from serving.requests_to_server import encoded, picture
 from serving.session import Refused
 
 COUNT = int(os.environ.get("MUNIT_TF_FUZZED_FILES", 60))

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from serving.asking import DIRECTIONS, ask_grpc, ask_rest, encoded, picture, pixels_of, post, rng
+from serving.requests_to_server import DIRECTIONS, ask_grpc, ask_rest, encoded, picture, pixels_of, post, rng
 from tensorflow_serving.apis import prediction_log_pb2
 
-from munit_tf.padding import pad_to_fit
+from munit_tf.networks.input_padding import pad_to_fit
 
 FLOAT_SIGNATURES = ["translate_a2b", "translate_b2a", "guided_a2b", "guided_b2a", "encode_a", "encode_b"]
 

@@ -5,9 +5,9 @@ import os
 import benchmark
 import pytest
 
-from munit_tf import command_line
-from munit_tf.config import InputError
-from munit_tf.runs import CONFIGS
+from munit_tf.cli import command_line
+from munit_tf.errors import InputError
+from munit_tf.runs.run_folder import CONFIGS
 
 FLAGS = (
     "--image_size=32 --resize=32 --gen_dim=1 --dis_dim=1 --num_downsample=1 --num_res_blocks=1 --num_scales=1"

@@ -10,7 +10,7 @@ from compare_methods import ENTRANTS, CompareConfig, options_of
 from damage import BAD_JSON, changed, put
 from PIL import Image
 
-from munit_tf.config import InputError
+from munit_tf.errors import InputError
 
 STEPS = 20
 

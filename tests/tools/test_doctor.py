@@ -6,7 +6,7 @@ import re
 
 import doctor
 import pytest
-from data.planting import make_photos
+from data.corrupt_images import make_photos
 from training.processes import TINY
 
 SIZES = ["--resize=64", "--image_size=64"]

@@ -19,7 +19,7 @@ from reference import FOLDER, Golden
 from training.processes import log, state, train
 
 import munit_tf
-from munit_tf import runs
+from munit_tf.runs import run_folder
 
 torch = pytest.importorskip("torch")
 import import_official  # noqa: E402
@@ -207,7 +207,7 @@ def test_old_files(run_tool, tmp_path):
     assert model.config.dis_norm == "instance" and model.config.perceptual_weight == 1
     kernel = np.asarray(model.discriminators["b"].scales[0][1].conv.kernel)
     np.testing.assert_array_equal(kernel, dis["b"]["cnns.0.1.conv.weight"].transpose(2, 3, 1, 0))
-    assert runs.RunFolder(tmp_path / "run").options().model == model.config
+    assert run_folder.RunFolder(tmp_path / "run").options().model == model.config
 
 
 def test_training_goes_on(run_tool, tmp_path):

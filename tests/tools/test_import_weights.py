@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from reference import FOLDER
 
-from munit_tf.config import InputError
-from munit_tf.evaluation.lpips import LPIPS
+from munit_tf.errors import InputError
+from munit_tf.metrics.lpips import LPIPS
 from munit_tf.networks import pretrained
 
 torch = pytest.importorskip("torch", reason="tools/import_weights.py reads PyTorch's files with PyTorch")

@@ -8,8 +8,8 @@ import tensorflow as tf
 import train_classifier
 from PIL import Image
 
-from munit_tf.config import InputError
-from munit_tf.evaluation import classifier
+from munit_tf.errors import InputError
+from munit_tf.metrics import classifier
 from munit_tf.networks.classifiers import build_classifier, named_weights
 
 COLOURS = {"blue": (60, 60, 200), "green": (60, 200, 60), "red": (200, 60, 60)}

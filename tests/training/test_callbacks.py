@@ -8,9 +8,10 @@ import tensorflow as tf
 from conformance.methods import tiny, tiny_batch
 
 import munit_tf
-from munit_tf import runs
-from munit_tf.training import callbacks, devices
-from munit_tf.training.probes import Probes
+from munit_tf.distribution import devices
+from munit_tf.runs import run_folder
+from munit_tf.training import callbacks
+from munit_tf.training.sample_monitor import SampleMonitor
 
 
 class FixedProbes:
@@ -27,7 +28,9 @@ def logged(tmp_path, values, earlier=()):
     """A Log that has seen these diversities, one a step."""
     writer = tf.summary.create_file_writer(str(tmp_path / "tensorboard"))
     probes, collapse_checks = FixedProbes(values), munit_tf.METHODS["munit"].collapse_checks
-    log = callbacks.Log(0, 1, runs.RunFolder(tmp_path), writer, probes, collapse_checks, 1, list(earlier))
+    log = callbacks.Log(
+        0, 1, run_folder.RunFolder(tmp_path), writer, probes, collapse_checks, 1, list(earlier)
+    )
     for step in range(1, len(values) + 1):
         log.after_step(step, {"loss_g": 1.0})
 
@@ -56,7 +59,7 @@ def test_log_rows_are_json(tmp_path):
 def test_measures_are_what_they_say():
     model = tiny("munit")
     images = tiny_batch(model, 5)
-    measures = Probes(model, images, seed=0, batch_size=2).measure()
+    measures = SampleMonitor(model, images, seed=0, batch_size=2).measure()
     first, second = model.prior_style(8, 0).numpy()[:2]
     pair = [
         model.translate(images["a"][:4], "a2b", style=np.tile(s, (4, 1))).numpy() for s in (first, second)
@@ -85,7 +88,7 @@ def test_measures_are_what_they_say():
 )
 def test_grids_and_measures_are_of_what_a_method_has(method, options, grids, measures):
     model = tiny(method, **options)
-    probes = Probes(model, tiny_batch(model, 2), seed=0, batch_size=2)
+    probes = SampleMonitor(model, tiny_batch(model, 2), seed=0, batch_size=2)
     assert set(probes.measure()) == measures
     found = probes.grids()
     assert set(found) == grids

@@ -4,12 +4,13 @@ import json
 
 import pytest
 import tensorflow as tf
+from inference.run_folders import files
 from training.processes import CYCLEGAN, assert_same_run, log, make_photos
-from translation.run_folders import files
 
 import munit_tf
-from munit_tf import evaluate, runs, train, translate
-from munit_tf.paths import to_path
+from munit_tf import evaluate, train, translate
+from munit_tf.runs import loading
+from munit_tf.storage.paths import to_path
 
 FLAGS = [*CYCLEGAN, "--sample_every=2", "--log_every=1", "--keep_checkpoints=2"]
 RUN = "ram://bucket/runs/mine"
@@ -128,12 +129,12 @@ def test_a_run_there_is_not_begun_over(here, monkeypatch, capfd):
     def silent(path):
         raise tf.errors.UnavailableError(None, None, "no answer")
 
-    before = int(runs.newest(RUN)[1].step)
+    before = int(loading.newest(RUN)[1].step)
     with monkeypatch.context() as patch:
         patch.setattr(tf.io.gfile, "stat", silent)
         assert train.main([f"--flagfile={RUN}/run.flags", "--steps=4"]) == 2
     assert capfd.readouterr().err.splitlines()[-1] == f"munit_tf.train: {RUN}/checkpoints: no answer"
-    assert int(runs.newest(RUN)[1].step) == before
+    assert int(loading.newest(RUN)[1].step) == before
 
 
 def test_a_network_that_goes_while_weights_are_read_is_one_line(here, monkeypatch, capfd):

@@ -10,10 +10,10 @@ from typing import Optional
 import numpy as np
 from PIL import Image, ImageChops
 
-from munit_tf.config import InputError
 from munit_tf.data import colour, decoding
-from munit_tf.data.inspection.kinds import Finding
+from munit_tf.data.inspection.findings import Finding
 from munit_tf.data.pipeline import resize_shorter, resized
+from munit_tf.errors import InputError
 
 THUMBNAIL = 8
 _SUFFIXES = {

@@ -7,8 +7,8 @@ import itertools
 import os
 import statistics
 
-from munit_tf.data.inspection import copies
-from munit_tf.data.inspection.kinds import KINDS, is_fatal
+from munit_tf.data.inspection import duplicates
+from munit_tf.data.inspection.findings import KINDS, is_fatal
 from munit_tf.terminal import escaped
 
 _EXAMPLES = 3
@@ -122,6 +122,6 @@ def _how(inspection):
     if not inspection.decoded:
         return [f"headers read: {speed}; damage, copies and what pixels show are not looked for"]
     lines = [f"decoded and looked at: {speed}, with {inspection.threads} threads"]
-    if count > copies.MAX_COMPARED:
-        lines.append(f"nearly the same pictures were looked for among the first {copies.MAX_COMPARED} only")
+    if count > duplicates.MAX_COMPARED:
+        lines.append(f"near-duplicates were searched among the first {duplicates.MAX_COMPARED} only")
     return lines

@@ -9,7 +9,7 @@ import itertools
 
 import tensorflow as tf
 
-from munit_tf import tracing
+from munit_tf.networks import graph_target
 from munit_tf.networks.conv2d import winograd
 from munit_tf.networks.conv2d.padding import pad
 from munit_tf.networks.conv2d.sub_pixel import UPSAMPLED_KERNELS, upsampled_conv2d
@@ -62,7 +62,7 @@ def _conv2d(x, kernel, stride, padding, border):
             f"a map of {x.shape[1]}x{x.shape[2]} pixels is too small for a reflected border of {padding}"
         )
     size, _, channels_in, channels_out = kernel.shape
-    if stride == 1 and size == 2 * padding + 1 and tracing.is_for_cpu():
+    if stride == 1 and size == 2 * padding + 1 and graph_target.is_for_cpu():
         if size == 3 and border != "CONSTANT" and winograd.is_faster(x, kernel):
             return winograd.convolve(x, kernel, border)
         if size >= 7 and channels_out <= _FEW_CHANNELS < channels_in:
@@ -77,7 +77,7 @@ def _conv2d_in_phases(x, kernel, padding, border):
     multiplications and takes less than half of the time.
     """
     size, _, channels_in, channels_out = kernel.shape
-    _, height, width, _ = tracing.sizes(x)
+    _, height, width, _ = graph_target.sizes(x)
     x = pad(x, padding, border, more=(height % 2, width % 2))
     shifted = [
         tf.pad(kernel, [[p, 1 - p], [q, 1 - q], [0, 0], [0, 0]])

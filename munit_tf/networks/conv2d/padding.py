@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from munit_tf import tracing
+from munit_tf.networks import graph_target
 
 # Below, tf.pad is as fast.
 _LEAST_CHANNELS = 32
@@ -15,12 +15,12 @@ def pad(x, padding, border, more=(0, 0)):
     """
     if not padding:
         return x
-    if border == "CONSTANT" or x.shape[3] < _LEAST_CHANNELS or not tracing.is_for_cpu():
+    if border == "CONSTANT" or x.shape[3] < _LEAST_CHANNELS or not graph_target.is_for_cpu():
         sides = ([padding, padding + each] for each in more)
         return tf.pad(x, [[0, 0], *sides, [0, 0]], border)
-    count, height, width, channels = tracing.sizes(x)
+    count, height, width, channels = graph_target.sizes(x)
     padded = [2 * padding + size + each for size, each in zip((height, width), more)]
-    pixels = tracing.constant(_pixels, count, height, width, *padded, padding, border)
+    pixels = graph_target.constant(_pixels, count, height, width, *padded, padding, border)
     return tf.reshape(tf.gather(tf.reshape(x, [-1, channels]), pixels), [count, *padded, channels])
 
 

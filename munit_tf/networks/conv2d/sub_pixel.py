@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from munit_tf import tracing
+from munit_tf.networks import graph_target
 from munit_tf.networks.conv2d.padding import reflect_indices
 
 # (kernel size, stride, padding) that `upsampled_conv2d` takes.
@@ -73,8 +73,8 @@ def _add_beyond_the_copy(y, x, outer_rows, outer_columns):
         outer_rows: [2, 5 C_in, C_out].
         outer_columns: the same.
     """
-    count, height, width, channels = tracing.sizes(x)
-    *seen, places = tracing.constant(_border, count, height, width)
+    count, height, width, channels = graph_target.sizes(x)
+    *seen, places = graph_target.constant(_border, count, height, width)
     pixels = tf.gather(tf.reshape(x, [-1, channels]), tf.concat(seen, axis=1))
     inner, outermost = tf.unstack(pixels)
     beyond = tf.split(inner - outermost, [tf.shape(each)[1] for each in seen])
@@ -84,7 +84,9 @@ def _add_beyond_the_copy(y, x, outer_rows, outer_columns):
     ]
     # A scatter, since TensorFlow does it in place: anything else would copy all of `y`.
     flat = tf.reshape(y, [-1, y.shape[3]])
-    return tf.reshape(tf.tensor_scatter_nd_add(flat, places, tf.concat(lacking, axis=0)), tracing.sizes(y))
+    return tf.reshape(
+        tf.tensor_scatter_nd_add(flat, places, tf.concat(lacking, axis=0)), graph_target.sizes(y)
+    )
 
 
 def _border(count, height, width):

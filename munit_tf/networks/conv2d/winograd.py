@@ -10,7 +10,7 @@ float32 rounds hardly more than in the direct sum: 1.2e-6 for 0.6e-6 of the resu
 import numpy as np
 import tensorflow as tf
 
-from munit_tf import tracing
+from munit_tf.networks import graph_target
 from munit_tf.networks.conv2d.padding import reflect_indices
 
 _TILE = 4
@@ -47,9 +47,9 @@ def convolve(x, kernel, border):
         [N,H,W,C_out].
     """
     channels_in, channels_out = kernel.shape[2:]
-    count, height, width, _ = tracing.sizes(x)
+    count, height, width, _ = graph_target.sizes(x)
     rows, columns = -(-height // _TILE), -(-width // _TILE)
-    pixels = tracing.constant(_indices, count, height, width, border)
+    pixels = graph_target.constant(_indices, count, height, width, border)
     windows = tf.gather(tf.reshape(x, [-1, channels_in]), pixels)
     windows = _transform("input", windows)
     windows = tf.reshape(windows, [_WINDOW**2, -1, channels_in])
@@ -67,7 +67,7 @@ def convolve(x, kernel, border):
 
 def _transform(name, x):
     """A matrix [I,J] of `_TRANSFORMS` times `x`, J equal parts one after the other: [I, rest]."""
-    matrix = tracing.constant(_matrix, name, x.dtype)
+    matrix = graph_target.constant(_matrix, name, x.dtype)
     return tf.matmul(matrix, tf.reshape(x, [matrix.shape[1], -1]))
 
 

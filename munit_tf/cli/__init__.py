@@ -1,0 +1,1 @@
+"""Command lines: flags made from typed options, flagfiles, help pages."""

@@ -1,0 +1,197 @@
+"""Typed options: frozen dataclasses, whose fields say all there is to say about an option."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Optional
+
+from munit_tf.config.schema import MOST_STEPS, Config, option, title, to_text
+from munit_tf.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig(Config):
+    """Images."""
+
+    dataset: Optional[str] = option(None, "name of a data set, or a folder with trainA trainB testA testB")
+    train_a: Optional[str] = option(
+        None, "instead of --dataset: folder, glob or text file of paths", path=True
+    )
+    train_b: Optional[str] = option(None, "the same for domain b", path=True)
+    test_a: Optional[str] = option(
+        None, "test images of a: for sample grids (default: training images) and evaluation", path=True
+    )
+    test_b: Optional[str] = option(None, "the same for domain b", path=True)
+    paired: bool = option(False, "pair images of a and b by file name, for supervised methods")
+    data_dir: Optional[str] = option(
+        None, "where downloads and prepared data go (default: ~/tensorflow_datasets)", path=True
+    )
+    mirror: Optional[str] = option(
+        None,
+        "address to fetch the pix2pix archives from, instead of their authors' server",
+        may_change=True,
+    )
+    unreadable: str = option(
+        "error",
+        "images that cannot be decoded: error: training stops there and names it; skip: the next one that "
+        "can takes its place, and each is named once",
+        choices=("error", "skip"),
+        may_change=True,
+    )
+    resize: int = option(
+        256, "shorter side after resizing, in pixels", minimum=1, maximum=13_000, memory=True
+    )
+    image_size: tuple = option(
+        (256, 256),
+        "random crop after resizing, in pixels: 256 or 192x256 (height x width)",
+        minimum=1,
+        maximum=65_536,
+        memory=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig(Config):
+    """Training."""
+
+    method: str = option("munit", "which method")
+    steps: int = option(1_000_000, "train until this step", minimum=1, maximum=MOST_STEPS, may_change=True)
+    batch_size: int = option(
+        1, "images of each domain in one step, over all replicas", minimum=1, maximum=65_536, memory=True
+    )
+    seed: int = option(
+        0,
+        "of the initial weights, the order of images, crops, flips and styles",
+        minimum=0,
+        maximum=2**32 - 1,
+    )
+    output: Optional[str] = option(
+        None,
+        "run folder, also gs://BUCKET/FOLDER (default: runs/DATASET-METHOD)",
+        path=True,
+        remote=True,
+        may_change=True,
+    )
+    resume: str = option(
+        "auto",
+        "auto: go on if the run folder has a checkpoint, else start; never: refuse a used folder; must: "
+        "refuse a folder without a checkpoint",
+        choices=("auto", "never", "must"),
+        may_change=True,
+        recorded=False,
+    )
+    strategy: str = option(
+        "auto",
+        "auto: all GPUs of this machine, else one device; mirrored: MirroredStrategy over all devices; "
+        "multiworker: MultiWorkerMirroredStrategy over the machines in TF_CONFIG; none: one device",
+        choices=("auto", "mirrored", "multiworker", "none"),
+        may_change=True,
+    )
+    precision: str = option(
+        "float32",
+        "of the networks; float16 comes with loss scaling",
+        choices=("float32", "bfloat16", "float16"),
+    )
+    jit_compile: bool = option(False, "compile the step with XLA")
+    recompute: bool = option(
+        False,
+        "make results inside the networks again for the gradient: less memory for more time",
+        may_change=True,
+        memory=True,
+    )
+    log_every: int = option(
+        100,
+        "steps between lines of log.jsonl and TensorBoard points",
+        minimum=1,
+        maximum=MOST_STEPS,
+        may_change=True,
+    )
+    sample_every: int = option(
+        1000, "steps between sample grids", minimum=1, maximum=MOST_STEPS, may_change=True
+    )
+    checkpoint_every: int = option(
+        5000, "steps between checkpoints", minimum=1, maximum=MOST_STEPS, may_change=True
+    )
+    keep_checkpoints: int = option(
+        5, "how many of the newest checkpoints to keep", minimum=1, maximum=MOST_STEPS, may_change=True
+    )
+    on_nan: str = option(
+        "stop",
+        "when a loss or a weight is NaN or infinite; stop: end with an error; rollback: go on from the last "
+        "checkpoint with other images and noise, at most twice from the same one",
+        choices=("stop", "rollback"),
+        may_change=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """All options of a run: the images, the training, and the method's own."""
+
+    data: DataConfig
+    train: TrainConfig
+    model: Any
+
+    def validate(self) -> None:
+        """Checks what training depends on beyond each option's own range.
+
+        Raises:
+            InputError: options do not fit one another.
+        """
+        check_sizes(self.data.resize, self.data.image_size)
+        self.model.check_run(self.data, self.train)
+        self.model.check_size(*self.data.image_size)
+        if self.train.strategy == "multiworker" and self.train.on_nan == "rollback":
+            raise InputError("--on_nan=rollback is not available with --strategy=multiworker")
+
+    def to_flagfile(self):
+        """The text of a flagfile that repeats the run: `flagfiles.read` gives every value back as it is."""
+        lines = ["# All options of this run. To repeat it: --flagfile=THIS_FILE --output=ANOTHER_FOLDER"]
+        for config in (self.data, self.train, self.model):
+            lines.append(f"\n# {title(type(config))}")
+            for field in dataclasses.fields(config):
+                value = getattr(config, field.name)
+                if value is not None and field.metadata["recorded"]:
+                    lines.append(f"--{field.name}={to_text(value)}")
+        return "\n".join(lines) + "\n"
+
+    def changed_since(self, old):
+        """Names of the flags that differ from `old`'s and may not, in a run that is resumed.
+
+        A run without images, whose weights were imported, may be given some.
+        """
+        names = []
+        pairs = [(self.train, old.train), (self.model, old.model)]
+        if old.data.dataset or old.data.train_a:
+            pairs.insert(0, (self.data, old.data))
+        for mine, theirs in pairs:
+            if type(mine) is not type(theirs):
+                return ["method"]
+            for field in dataclasses.fields(mine):
+                differs = getattr(mine, field.name) != getattr(theirs, field.name)
+                if differs and not field.metadata["may_change"]:
+                    names.append(field.name)
+        return names
+
+
+def check_sizes(resize: int, image_size: tuple[int, int]) -> None:
+    """Refuses sizes that fit no image.
+
+    The shorter side becomes `resize` and the longer one may be anything above. So only a crop whose two sides
+    both exceed `resize` fits no image; other misfits depend on the image and are found there.
+
+    Args:
+        resize: the shorter side after resizing, in pixels.
+        image_size: (height, width) of the crop, in pixels.
+
+    Raises:
+        InputError: no image can be cropped to the size.
+    """
+    height, width = image_size
+    if min(resize, height, width) < 1:
+        raise InputError(f"--resize={resize} --image_size={height}x{width}: sizes must be 1 pixel or more")
+    if min(height, width) > resize:
+        raise InputError(
+            f"--image_size={height}x{width} does not fit in images whose shorter side is "
+            f"--resize={resize}: set --resize to {min(height, width)} or more"
+        )

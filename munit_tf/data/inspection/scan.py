@@ -1,0 +1,128 @@
+"""Every image of a data set."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import itertools
+import os
+import sys
+import time
+
+from tqdm import tqdm
+
+from munit_tf.data import registry, sources, tfds
+from munit_tf.data.inspection import duplicates
+from munit_tf.data.inspection.findings import KINDS, Finding
+from munit_tf.data.inspection.images import Look, look
+
+FEWEST = 100
+UNBALANCED = 10
+_AT_ONCE = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Inspection:
+    """What was found.
+
+    Attributes:
+        counts: {place: number of images}, of "trainA", "trainB" and where there are some "testA", "testB".
+        looks: a Look at each image that is a file.
+        findings: list of Finding, in the order of KINDS.
+        decoded: whether pixels were looked at, too.
+        threads: how many threads did it.
+        seconds: how long it took to look at the images.
+    """
+
+    counts: dict[str, int]
+    looks: list[Look]
+    findings: list[Finding]
+    decoded: bool
+    threads: int
+    seconds: float
+
+
+def inspect(data_options, decode=True):
+    """Looks at every image of a data set, with a progress bar on standard error.
+
+    Args:
+        data_options: DataConfig.
+        decode: whether to decode the images; else only headers are read.
+
+    Returns:
+        Inspection.
+
+    Raises:
+        InputError: there is no such data set; see `registry.open_dataset`.
+    """
+    dataset = registry.open_dataset(dataclasses.replace(data_options, unreadable="error"))
+    places = {
+        f"{split}{domain.upper()}": source
+        for split in ("train", "test")
+        for domain, source in getattr(dataset, split).items()
+    }
+    counts = {place: len(source) for place, source in places.items()}
+    files = {place: source for place, source in places.items() if isinstance(source, sources.Files)}
+    threads = os.cpu_count()
+    begin = time.monotonic()
+    looks = _look_at_all(files, data_options, decode, threads)
+    seconds = time.monotonic() - begin
+    findings = [finding for each in looks for finding in each.findings]
+    findings += duplicates.find(looks)
+    findings += _of_colours(looks)
+    findings += of_counts(counts, bool(dataset.test))
+    findings += _passed_over(data_options)
+    order = list(KINDS)
+    findings.sort(key=lambda finding: order.index(finding.kind))
+    return Inspection(counts, looks, findings, decode, threads, seconds)
+
+
+def of_counts(counts, has_test=True):
+    """Findings about the numbers of images, {place: number}."""
+    findings = [] if has_test else [Finding("no_test", ())]
+    for place in ("trainA", "trainB"):
+        if counts[place] < FEWEST:
+            findings.append(Finding("few", (), f"{place}: {counts[place]}"))
+    fewer, more = sorted(("trainA", "trainB"), key=counts.get)
+    if counts[more] >= UNBALANCED * counts[fewer]:
+        findings.append(Finding("unbalanced", (), f"{more}: {counts[more]}, {fewer}: {counts[fewer]}"))
+    return findings
+
+
+def _look_at_all(files, data_options, decode, threads):
+    items = ((source, i, place) for place, source in files.items() for i in range(len(source)))
+    total = sum(map(len, files.values()))
+    looks = []
+    progress = tqdm(total=total, desc="looking", unit=" images", disable=None, file=sys.stderr)
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool, progress:
+        # Some at a time: the pool would queue a million of them.
+        while some := list(itertools.islice(items, _AT_ONCE)):
+            for seen in pool.map(lambda item: look(*item, data_options, decode), some):
+                looks.append(seen)
+                progress.update()
+    return looks
+
+
+def _of_colours(looks):
+    """Grey images where most of the domain's are coloured, or the other way round."""
+    for domain in "AB":
+        known = [each for each in looks if each.place.endswith(domain) and each.grey is not None]
+        grey = [each for each in known if each.grey]
+        kind = "coloured" if 2 * len(grey) > len(known) else "grey"
+        for each in known:
+            if each.grey == (kind == "grey"):
+                yield Finding(kind, (each.name,))
+
+
+def _passed_over(data_options):
+    """Files beside the images whose names are no images'; folders and hidden files are meant to be there."""
+    if data_options.dataset in registry.NAMES:
+        return
+    if data_options.dataset:
+        folders = [os.path.join(os.path.expanduser(data_options.dataset), name) for name in tfds.FOLDERS]
+    else:
+        folders = [getattr(data_options, place) or "" for place in ("train_a", "train_b", "test_a", "test_b")]
+    for folder in filter(os.path.isdir, folders):
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            if entry.is_file() and not entry.name.startswith(".") and not sources.is_image(entry.name):
+                yield Finding("passed_over", (entry.path,))

@@ -1,0 +1,246 @@
+"""All measures of a model in one direction."""
+
+import numpy as np
+from tqdm import tqdm
+
+from munit_tf.errors import InputError
+from munit_tf.evaluation.feature_networks import Unavailable
+from munit_tf.metrics import content, inception
+from munit_tf.metrics.classifier import Predictions
+from munit_tf.metrics.fid import fid, kid
+from munit_tf.metrics.lpips import PROTOCOLS, SINGLE_OUTPUT, PairDistances, mean_absolute_difference
+from munit_tf.metrics.sampling import Block, batches_of_indices, in_batches, require_finite, sample_outputs
+
+_NUM_SCORE_OUTPUTS = 100  # MUNIT, section 5.2, for IS and CIS.
+_NUM_SET_OUTPUTS = 10  # StarGAN v2, for FID.
+_NUM_HUE_OUTPUTS = 16
+
+
+class DirectionEvaluator:
+    """A subject and the networks that look at it.
+
+    Args:
+        subject: scoring.subject.Subject.
+        reference: source of the real images that FID and KID compare with.
+        networks: Networks.
+        config: EvaluateConfig.
+
+    Attributes:
+        num_inputs: how many test images are translated.
+        not_computed: {metric: why}, after `measure`.
+    """
+
+    def __init__(self, subject, reference, networks, config):
+        self._subject = subject
+        self._reference = reference
+        self._networks = networks
+        self._config = config
+        self._has_style = bool(subject.model.style_dim)
+        self.num_inputs = min(config.num_inputs, len(subject.inputs))
+        self._real_features = None
+        self._meters = {}
+        self.not_computed = {}
+
+    def measure(self, wanted):
+        """The metrics of these names, {metric: {key: number}}, as far as they can be computed.
+
+        The others' names and reasons are in `not_computed` then. None of them may be one that the
+        subject lacks.
+
+        Raises:
+            InputError: translations hold NaN, or an image cannot be read.
+        """
+        for metric in wanted:
+            self._attempt(metric, self._prepare, metric)
+        self._run_meters()
+        results = {}
+        for metric in wanted:
+            if metric not in self.not_computed:
+                found = self._attempt(metric, getattr(self, f"_{metric}"))
+                if found is not None:
+                    results[metric] = found
+        return results
+
+    def _attempt(self, metric, function, *arguments):
+        try:
+            return function(*arguments)
+        except (Unavailable, InputError) as error:
+            self.not_computed[metric] = str(error)
+            return None
+
+    def _prepare(self, metric):
+        """Makes what will look at the outputs; raises Unavailable where a network is missing."""
+        if metric == "lpips":
+            self._pair_meter("lpips", self._networks.lpips)
+        elif metric == "l1":
+            self._pair_meter("l1", mean_absolute_difference, to_input=False)
+        elif metric in ("fid", "kid"):
+            self._predictions(self._networks.features, self._outputs(_NUM_SET_OUTPUTS))
+        elif metric == "accuracy":
+            self._predictions(self._networks.domain_classifier, self._outputs(_NUM_SET_OUTPUTS))
+        elif metric in ("is", "cis"):
+            self._predictions(self._networks.classifier, self._outputs(_NUM_SCORE_OUTPUTS))
+        elif metric == "shapes":
+            insides = self._subject.insides(range(self.num_inputs))
+            num_outputs = _NUM_HUE_OUTPUTS if self._has_style else 1
+            self._meters["shapes"] = content.ShapesContent(insides, num_outputs)
+
+    def _pair_meter(self, metric, distance, to_input=True):
+        protocol = PROTOCOLS[self._config.lpips_protocol] if self._has_style else SINGLE_OUTPUT
+        self._meters[metric] = PairDistances(distance, protocol, self._config.batch_size, to_input)
+
+    def _predictions(self, network, num_outputs):
+        """One pass of a network serves all metrics that ask it."""
+        meter = self._meters.setdefault(network, Predictions(network, 0))
+        meter.num_outputs = max(meter.num_outputs, num_outputs)
+
+    def _run_meters(self):
+        if not self._meters:
+            return
+        meters = list(self._meters.values())
+        num_outputs = max(meter.num_outputs for meter in meters)
+        total = self.num_inputs * num_outputs
+        self._subject.check_memory(min(self._config.batch_size, total))
+        blocks = sample_outputs(
+            self._subject.translate,
+            self._subject.loader(self._subject.inputs),
+            self.num_inputs,
+            num_outputs,
+            self._subject.styles(num_outputs, self.num_inputs, self._config.seed),
+            self._config.batch_size,
+        )
+        with tqdm(desc=self._subject.direction, total=total, unit="image", disable=None) as bar:
+            for block in blocks:
+                for meter in meters:
+                    meter.add(block)
+                bar.update(len(block.outputs))
+
+    # What each metric is.
+
+    def _lpips(self):
+        return self._meters["lpips"].result()
+
+    def _l1(self):
+        return self._meters["l1"].result()
+
+    def _fid(self):
+        generated, real = self._feature_sets()
+        untranslated, _ = self._looked_at(self._networks.features, self._subject.inputs)
+        return {
+            "value": fid(generated, real),
+            "untranslated": fid(untranslated, real),
+            "generated_images": len(generated),
+            "real_images": len(real),
+        }
+
+    def _kid(self):
+        generated, real = self._feature_sets()
+        config = self._config
+        return {
+            **kid(generated, real, config.kid_subsets, config.kid_subset_size, config.seed),
+            "generated_images": len(generated),
+            "real_images": len(real),
+        }
+
+    def _is(self):
+        p = self._score_probabilities()
+        return {**inception.inception_score(p), "outputs": p.shape[0] * p.shape[1]}
+
+    def _cis(self):
+        p = self._score_probabilities()
+        return {
+            **inception.conditional_inception_score(p),
+            "inputs": p.shape[0],
+            "outputs_per_input": p.shape[1],
+        }
+
+    def _accuracy(self):
+        network = self._networks.domain_classifier
+        p = self._meters[network].probabilities(self._outputs(_NUM_SET_OUTPUTS))
+        subject, hits = self._subject, []
+        for domain, images in ((subject.source, subject.inputs), (subject.target, subject.targets)):
+            _, real = self._looked_at(network, images)
+            hits.append((inception.accuracy(real, network.classes.index(domain)) * len(real), len(real)))
+        right, total = map(sum, zip(*hits))
+        return {
+            "translations": inception.accuracy(p, network.classes.index(subject.target)),
+            "real": right / total,
+            "outputs": p.shape[0] * p.shape[1],
+            "real_images": total,
+        }
+
+    def _reconstruction(self):
+        return self._compared_with_inputs(lambda images, indices: self._subject.reconstruct(images))
+
+    def _cycle(self):
+        styles = self._subject.styles(1, self.num_inputs, self._config.seed)
+        return self._compared_with_inputs(
+            lambda images, indices: self._subject.cycle(
+                images, None if styles is None else styles[0][indices]
+            )
+        )
+
+    def _style(self):
+        subject = self._subject
+        load = subject.loader(subject.targets)
+        codes = self._in_batches(
+            lambda indices: subject.encode_style(load(indices), subject.target), len(subject.targets)
+        )
+        return {**content.style_gap(codes), "images": len(codes)}
+
+    def _shapes(self):
+        result = self._meters["shapes"].result()
+        if not self._subject.encodes_style:
+            return result
+        count = min(self.num_inputs, len(self._subject.targets))
+        errors = self._in_batches(self._guided_hue_errors, count)
+        return {**result, "guided_hue_error": float(errors.mean()), "references": count}
+
+    # What they need.
+
+    def _guided_hue_errors(self, indices):
+        """Input i in the style of reference i: how far the hues are from each other."""
+        subject = self._subject
+        codes = subject.encode_style(subject.loader(subject.targets)(indices), subject.target)
+        outputs = subject.translate(subject.loader(subject.inputs)(indices), codes)
+        require_finite(outputs, "translations")
+        hues = content.mean_hue(outputs, subject.insides(indices))
+        return content.hue_distance(hues, [subject.targets.shape(i).hue for i in indices])
+
+    def _compared_with_inputs(self, function):
+        """L1 and PSNR between the inputs and function(images, their indices)."""
+        load = self._subject.loader(self._subject.inputs)
+
+        def compare(indices):
+            images = load(indices)
+            made = function(images, indices)
+            require_finite(made, "reconstructions")
+            return np.stack(content.reconstruction(images, made), axis=1)
+
+        l1, psnr = self._in_batches(compare, self.num_inputs).mean(axis=0)
+        return {"l1": float(l1), "psnr": float(psnr), "images": self.num_inputs}
+
+    def _feature_sets(self):
+        """Features of the translations, and of the real images."""
+        network = self._networks.features
+        if self._real_features is None:
+            self._real_features, _ = self._looked_at(network, self._reference)
+        return self._meters[network].features(self._outputs(_NUM_SET_OUTPUTS)), self._real_features
+
+    def _looked_at(self, network, images):
+        """(features, probabilities or None) of all real images of a source."""
+        load, meter = self._subject.loader(images), Predictions(network, 1)
+        for indices in batches_of_indices(len(images), self._config.batch_size):
+            meter.add(Block(np.array(indices), np.zeros(len(indices), int), None, load(indices)))
+        probabilities = meter.probabilities(1)[:, 0] if network.classes else None
+        return meter.features(1), probabilities
+
+    def _in_batches(self, function, count):
+        return in_batches(function, count, self._config.batch_size)
+
+    def _score_probabilities(self):
+        return self._meters[self._networks.classifier].probabilities(self._outputs(_NUM_SCORE_OUTPUTS))
+
+    def _outputs(self, default):
+        """Outputs of each input for a metric with this default."""
+        return (self._config.num_outputs or default) if self._has_style else 1

@@ -1,0 +1,124 @@
+"""The pretrained networks that an evaluation asks for, or why they are not there."""
+
+import contextlib
+import os
+import sys
+
+from munit_tf.data import downloads
+from munit_tf.errors import InputError
+from munit_tf.metrics import classifier
+from munit_tf.metrics.lpips import LPIPS
+from munit_tf.networks import pretrained
+
+
+class Unavailable(Exception):
+    """A metric cannot be computed; the text says why, in one line."""
+
+
+class FeatureNetworks:
+    """Loads each network when it is first asked for, once.
+
+    Args:
+        config: EvaluateConfig.
+
+    Attributes:
+        provenance: {use: what its weights come from}, of those that were loaded.
+
+    Raises:
+        InputError: `--classifier` or `--domain_classifier` names none.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        self._weights_dir = os.path.expanduser(config.weights_dir)
+        self._loaded = {}
+        self.provenance = {}
+        self._classifier = classifier.load(config.classifier) if config.classifier else None
+        self._domain_classifier = (
+            classifier.load(config.domain_classifier) if config.domain_classifier else self._classifier
+        )
+
+    @property
+    def lpips(self):
+        """LPIPS of the network and version asked for; Unavailable without its two files."""
+        return self._once("lpips", self._load_lpips)
+
+    @property
+    def features(self):
+        """What FID and KID compare: the classifier's features, else those of Keras' Inception-v3."""
+        return self._once("features", self._load_features)
+
+    def _once(self, name, load):
+        """What `load` returns or the Unavailable that it raises, which may have taken its time."""
+        if name not in self._loaded:
+            try:
+                self._loaded[name] = load()
+            except Unavailable as error:
+                self._loaded[name] = error
+        if isinstance(self._loaded[name], Unavailable):
+            raise self._loaded[name]
+        return self._loaded[name]
+
+    def _load_lpips(self):
+        network, version = self._config.lpips_network, self._config.lpips_version
+        with _unavailable():
+            taps, taps_provenance = pretrained.load_taps(network, self._weights_dir)
+            linear, linear_provenance = pretrained.load_lpips_linear(network, version, self._weights_dir)
+        self.provenance["lpips"] = [taps_provenance, linear_provenance]
+        return LPIPS(taps, linear, version)
+
+    def _load_features(self):
+        if self._classifier:
+            self.provenance["features"] = self._classifier.provenance
+            return self._classifier
+        with _unavailable():
+            if not pretrained.has_inception_v3(self._weights_dir):
+                downloads.check_reachable(
+                    pretrained.INCEPTION_V3_URL,
+                    "Inception-v3",
+                    f"put {pretrained.INCEPTION_V3_FILE} into --weights_dir, or give --classifier",
+                )
+            network = classifier.InceptionV3Features(_fetch_inception_v3(self._weights_dir))
+        self.provenance["features"] = {
+            **network.provenance,
+            "description": "Inception-v3 with the ImageNet weights of keras.applications, pooled: not the "
+            "graph that published FIDs are of, so these compare among themselves only",
+        }
+        return network
+
+    @property
+    def classifier(self):
+        """What IS and CIS ask; Unavailable without `--classifier`."""
+        if not self._classifier:
+            raise Unavailable("needs --classifier=FOLDER, which tools/train_classifier.py makes")
+        self.provenance["classifier"] = self._classifier.provenance
+        return self._classifier
+
+    @property
+    def domain_classifier(self):
+        """What tells a from b; Unavailable without one that has these classes."""
+        if not self._domain_classifier or not {"a", "b"} <= set(self._domain_classifier.classes):
+            raise Unavailable(
+                "needs a classifier with the classes a and b (--domain_classifier=FOLDER, or --classifier): "
+                "tools/train_classifier.py --dataset=... makes one"
+            )
+        self.provenance["domain_classifier"] = self._domain_classifier.provenance
+        return self._domain_classifier
+
+
+def _fetch_inception_v3(folder):
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # Keras reports its progress.
+            return pretrained.fetch_inception_v3(folder)
+    except Exception as error:  # Keras' download raises no narrower one.
+        raise Unavailable(
+            f"Inception-v3's weights cannot be downloaded: {' '.join(str(error).split())}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _unavailable():
+    try:
+        yield
+    except (FileNotFoundError, InputError, ValueError) as error:
+        raise Unavailable(str(error)) from error

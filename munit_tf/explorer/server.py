@@ -1,0 +1,74 @@
+"""The page on an address of this machine, without a word to any other."""
+
+import os
+import pathlib
+import tempfile
+
+from munit_tf.errors import InputError
+
+_FIRST_PORT = 7860
+_LARGEST_UPLOAD = "100mb"
+_MOST_VISITORS = 100
+# No fonts from elsewhere.
+_FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+
+
+class Server:
+    """A page of Gradio's that is being served; a context manager, which ends it.
+
+    Args:
+        studio: the Studio that it shows.
+        port: the port to serve on; the first free one from 7860 where None.
+        share: whether Gradio's own servers make it public as well.
+
+    Attributes:
+        address: where a browser on this machine finds it.
+        public_address: the same for any other, or None.
+
+    Raises:
+        InputError: the port is not free.
+    """
+
+    def __init__(self, studio, port=None, share=False):
+        # Visitors' files go with the server. Gradio reads these when it is imported and when a page is made.
+        self._files = tempfile.TemporaryDirectory(prefix="munit_tf-explore-")
+        os.environ["GRADIO_TEMP_DIR"] = self._files.name
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+        import gradio as gr
+
+        from munit_tf.explorer import page
+
+        theme = gr.themes.Soft(primary_hue="indigo", neutral_hue="slate", font=_FONT, font_mono=_MONO)
+        self._page = page.build(studio)
+        self._page.queue(default_concurrency_limit=4)
+        try:
+            _, self.address, self.public_address = self._page.launch(
+                server_name="127.0.0.1",
+                server_port=port,
+                share=share,
+                prevent_thread_lock=True,
+                quiet=True,
+                theme=theme,
+                css_paths=pathlib.Path(__file__).with_name("page.css"),
+                footer_links=[],
+                max_file_size=_LARGEST_UPLOAD,
+                state_session_capacity=_MOST_VISITORS,
+                ssr_mode=False,
+                enable_monitoring=False,
+                mcp_server=False,
+            )
+        except OSError as error:
+            self.__exit__()
+            ports = f"--port={port} is" if port else f"ports {_FIRST_PORT} to {_FIRST_PORT + 99} are"
+            raise InputError(f"{ports} not free: give another by --port") from error
+
+    def __enter__(self):
+        """Itself."""
+        return self
+
+    def __exit__(self, *error):
+        """Ends it, and removes the files that visitors brought."""
+        self._page.close(verbose=False)
+        self._files.cleanup()

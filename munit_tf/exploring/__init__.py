@@ -1,1 +1,0 @@
-"""A local web page to play with a trained model."""

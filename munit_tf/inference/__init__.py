@@ -1,0 +1,1 @@
+"""Translation of image files of any size, under many styles."""

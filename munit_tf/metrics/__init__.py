@@ -1,0 +1,1 @@
+"""Metrics: pure functions of features, probabilities or images, and the networks that make these."""

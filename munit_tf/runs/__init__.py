@@ -1,0 +1,1 @@
+"""The run folder: options, checkpoints, log."""

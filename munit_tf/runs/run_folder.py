@@ -1,0 +1,155 @@
+"""The run folder: what training writes and every other command reads."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+
+import tensorflow as tf
+
+from munit_tf.cli import command_line
+from munit_tf.config.options import Options
+from munit_tf.errors import InputError
+from munit_tf.models import METHODS
+from munit_tf.runs import checkpoints, log
+from munit_tf.storage import json_files
+from munit_tf.storage.atomic import atomic_write
+from munit_tf.storage.locks import exclusive_lock
+from munit_tf.storage.paths import is_remote, remove_tree, to_path
+from munit_tf.terminal import say
+
+CONFIGS = {name: model_class.config_class for name, model_class in METHODS.items()}
+
+
+class RunFolder:
+    """The files of one run. Nothing is written before it is asked for.
+
+    Raises:
+        InputError: TensorFlow has no file system for the path, or cannot restore from it.
+    """
+
+    def __init__(self, path):
+        self.path = to_path(path)
+        if set(str(self.path)) & set("[]*?\\"):
+            raise InputError(
+                f"run folder {path}: TensorFlow takes [ ] * ? \\ in a checkpoint's path for patterns"
+            )
+        self.flagfile = self.path / "run.flags"
+        self.checkpoints = self.path / "checkpoints"
+        self.samples = self.path / "samples"
+        self.tensorboard = self.path / "tensorboard"
+        self.log = self.path / "log.jsonl"
+        self.rollbacks = self.path / "rollbacks.json"
+
+    def newest_checkpoint(self):
+        """The newest Checkpoint that is whole, or None where there is none at all.
+
+        Raises:
+            InputError: all are damaged.
+        """
+        return checkpoints.newest(self.checkpoints)
+
+    @contextlib.contextmanager
+    def lock(self):
+        """Keeps other processes from training here. It makes the folder, and leaves no empty one behind.
+
+        Raises:
+            InputError: another one trains here, or the folder cannot be made.
+        """
+        if is_remote(self.path):
+            say(f"warning: {self.path} has no locks: train in it with one command at a time", file=sys.stderr)
+            yield
+            return
+        made = [each for each in (self.path, *self.path.parents) if not each.exists()]
+        try:
+            with self.writing():
+                self.path.mkdir(parents=True, exist_ok=True)
+            with exclusive_lock(
+                self.path, f"{self.path}: another process is training in it: choose another --output"
+            ):
+                yield
+        finally:
+            with contextlib.suppress(OSError):
+                for each in made:
+                    each.rmdir()
+
+    @contextlib.contextmanager
+    def writing(self):
+        """Raises InputError for whatever keeps the block from writing: a full disk, a read-only folder."""
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            # TensorFlow's messages are like `{{NODE}} PATH; No space left on device [Op:SaveV2] name:`.
+            lines = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", getattr(error, "strerror", None) or str(error))
+            reason = " ".join(lines.split()).rpartition("; ")[2]
+            raise InputError(
+                f"--output={self.path} cannot be written: {reason}; once it can be, the same command goes on"
+            ) from error
+
+    def options(self) -> Options:
+        """The Options that the run was started with.
+
+        Raises:
+            InputError: it is not a run folder, or its `run.flags` is damaged.
+        """
+        if not self.flagfile.is_file():
+            raise InputError(f"{self.path} is not a run folder: it has no run.flags")
+        try:
+            text = self.flagfile.read_bytes().decode()
+        except OSError as error:
+            raise InputError(f"{self.flagfile} cannot be read: {error.strerror or error}") from error
+        except UnicodeDecodeError:
+            text = ""
+        if not re.search("^--", text, re.MULTILINE):
+            raise InputError(f"{self.flagfile} is damaged, it has no flags: put it back from a copy")
+        try:
+            return command_line.read_flagfile(self.flagfile, CONFIGS)
+        except InputError as error:
+            raise InputError(f"{self.flagfile}: {error}") from error
+
+    def write_options(self, options):
+        """Writes `run.flags`, whole or not at all.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        with self.writing():
+            self.path.mkdir(parents=True, exist_ok=True)
+        _write(self.flagfile, options.to_flagfile())
+
+    def start_anew(self):
+        """Removes what a run that got to no checkpoint has left; its log is `truncate_log`'s."""
+        if self.tensorboard.exists():
+            remove_tree(self.tensorboard)
+        self.rollbacks.unlink(missing_ok=True)
+
+    def read_rollbacks(self) -> list[dict]:
+        """How training has gone back so far, see `training.rollback`: dicts with "to", a step, in order.
+
+        Raises:
+            InputError: the file is damaged or cannot be read.
+        """
+        if not self.rollbacks.exists():
+            return []
+        return json_files.read(self.rollbacks, _are_rollbacks, "put it back from a copy, or remove it")
+
+    def write_rollbacks(self, rows):
+        """Writes what `read_rollbacks` reads."""
+        _write(self.rollbacks, json.dumps(rows, indent=1) + "\n")
+
+    def truncate_log(self, step: int) -> list[dict]:
+        """Removes the rows of `log.jsonl` after a step; returns those that stay: see `log.truncate`."""
+        return log.truncate(self.log, step)
+
+
+def _are_rollbacks(rows):
+    return isinstance(rows, list) and all(
+        isinstance(row, dict) and json_files.is_step(row.get("to")) for row in rows
+    )
+
+
+def _write(path, text):
+    with atomic_write(path, durable=True) as file:
+        file.write(text.encode())

@@ -1,1 +1,0 @@
-"""Evaluation of run folders: wires a model and its data to the measures, and keeps the results."""

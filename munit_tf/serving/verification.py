@@ -1,0 +1,110 @@
+"""What was written, read again and held against the model in memory."""
+
+import collections
+import io
+
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+from PIL import Image
+
+from munit_tf.networks import graph_target
+from munit_tf.networks.input_padding import pad_to_fit
+from munit_tf.serving.saved_model import BYTES_SIGNATURES
+
+# largest: the largest absolute difference, of images in [-1, 1]; where a tensor has larger values than
+# 1 (codes do), in units of its largest. mean: of absolute differences, likewise.
+Difference = collections.namedtuple("Difference", ["largest", "mean"])
+
+
+def saved_model_differences(path, model):
+    """{signature: Difference} of a SavedModel and the model that it was made from, over two image sizes.
+
+    For the signatures of encoded images the difference is beyond rounding to 8 bits, 0.5 / 127.5.
+    """
+    loaded = tf.saved_model.load(str(path))  # It must live as long as its signatures are used.
+    differences = {}
+    for name, (function, shapes) in model.signatures().items():
+        differences[name] = _compare(function, loaded.signatures[name], shapes, model.config)
+    for direction in model.directions:
+        name = BYTES_SIGNATURES[direction]
+        differences[name] = _compare_files(loaded.signatures[name], model, direction)
+    return differences
+
+
+def tflite_difference(data, model, name):
+    """The Difference of a TFLite file (bytes) of one signature and the model, over two image sizes."""
+    runner = Interpreter(model_content=data).get_signature_runner()
+    function, shapes = model.signatures()[name]
+    return _compare(function, runner, shapes, model.config)
+
+
+def most_pixels(config):
+    """How many pixels the largest image has that a model with this config is checked with."""
+    return max(height * width for height, width in _sizes(config))
+
+
+def _compare(expected, actual, shapes, config):
+    differences = []
+    for seed, size in enumerate(_sizes(config)):
+        inputs = _inputs(shapes, size, seed)
+        theirs = actual(**{key: tf.constant(x) for key, x in inputs.items()})
+        with graph_target.portable():  # Not in the ways that are faster here, which round otherwise.
+            ours = expected(**inputs)
+        differences += [_difference(ours[key], theirs[key]) for key in ours]
+    return Difference(*np.max(differences, axis=0))
+
+
+def _compare_files(signature, model, direction):
+    height, width = _sizes(model.config)[0]
+    height, width = height - 3, width - 5
+    pixels = np.rint((_smooth_noise(height, width, 0) + 1) * 127.5).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels[0]).save(file, "PNG")
+    inputs = {"image_bytes": tf.constant([file.getvalue()])}
+    style = model.prior_style(1) if model.style_dim else None
+    if style is not None:
+        inputs["style"] = style
+    answer = signature(**inputs)["translated_bytes"].numpy()[0]
+    theirs = np.asarray(Image.open(io.BytesIO(answer)), np.float32) / 127.5 - 1
+    images = pad_to_fit(
+        pixels.astype(np.float32) / 127.5 - 1, model.config.size_multiple, model.config.smallest_input
+    )
+    with graph_target.portable():
+        ours = model.translate(images, direction, style=style).numpy()[0, :height, :width]
+    beyond_rounding = np.maximum(np.abs(theirs - ours) - 0.5 / 127.5, 0)
+    return Difference(float(beyond_rounding.max()), float(beyond_rounding.mean()))
+
+
+def _sizes(config):
+    """Two sizes of images, not square, that fit the networks."""
+    multiple, least = config.size_multiple, config.smallest_input
+    return [
+        tuple(-(-max(side, least) // multiple) * multiple for side in size) for size in ((64, 96), (128, 80))
+    ]
+
+
+def _inputs(shapes, size, seed):
+    count = 2 - seed
+    codes = np.random.default_rng(seed)
+    return {
+        name: np.repeat(_smooth_noise(*size, seed), count, axis=0)
+        if len(shape) == 4
+        else codes.standard_normal([count, shape[1]]).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+def _smooth_noise(height, width, seed):
+    """A random image [1,height,width,3] in [-1, 1] with the slow changes that photos have."""
+    coarse = np.random.default_rng(seed).uniform(-1, 1, (1, height // 8, width // 8, 3)).astype(np.float32)
+    return tf.image.resize(coarse, (height, width)).numpy()
+
+
+def _difference(ours, theirs):
+    ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    if ours.shape != theirs.shape or not np.isfinite(theirs).all():
+        return Difference(np.inf, np.inf)
+    scale = max(1.0, np.abs(ours).max())
+    distance = np.abs(ours - theirs) / scale
+    return Difference(distance.max(), distance.mean())

@@ -1,0 +1,82 @@
+"""What a step takes on this machine: found out by taking some."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+
+import keras
+
+from munit_tf.data import pipeline, registry
+from munit_tf.distribution.devices import describe, make_strategy, peak_memory_mib
+from munit_tf.runs import loading
+from munit_tf.training import memory
+from munit_tf.training.callbacks import StepCallback
+
+STEPS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class StepCost:
+    """What a training step takes.
+
+    Attributes:
+        device: where, in words.
+        seconds: the median of STEPS steps, after a first one that makes the graph.
+        peak_memory_mib: of the GPU, or of this whole process where there is none, so far.
+    """
+
+    device: str
+    seconds: float
+    peak_memory_mib: int
+
+
+def measure(options):
+    """Trains a model for a few steps on its images, and forgets it; writes nothing.
+
+    Args:
+        options: config.Options.
+
+    Returns:
+        StepCost.
+
+    Raises:
+        InputError: training would not start, or would stop at an image.
+    """
+    options.validate()
+    dataset = registry.open_dataset(dataclasses.replace(options.data, unreadable="skip"))
+    strategy = make_strategy(options.train.strategy, options.train.batch_size)
+    memory.check(options, strategy.num_replicas_in_sync)
+    keras.utils.set_random_seed(options.train.seed)
+    with strategy.scope():
+        model = loading.build_model(options)
+        loading.compile_model(model, options)
+    batches = pipeline.training_batches(
+        dataset.train,
+        resize=options.data.resize,
+        image_size=options.data.image_size,
+        batch_size=options.train.batch_size,
+        seed=options.train.seed,
+        noise=model.noise_shapes(*options.data.image_size),
+        start=0,
+        stop=STEPS + 1,
+        paired=options.data.paired,
+    )
+    clock = _Clock(0)
+    with pipeline.input_errors():
+        model.fit(batches, steps_per_epoch=STEPS + 1, verbose=0, callbacks=[clock])
+    times = [later - earlier for earlier, later in zip(clock.ends, clock.ends[1:])]
+    return StepCost(describe(), statistics.median(times), peak_memory_mib())
+
+
+class _Clock(StepCallback):
+    """When each step ended."""
+
+    def __init__(self, first_step):
+        super().__init__(first_step)
+        self.ends = []
+
+    def after_step(self, step, logs):
+        float(logs["loss_g"])  # A GPU is waited for.
+        self.ends.append(time.monotonic())

@@ -1,1 +1,0 @@
-"""Translation of image files with a trained model."""
