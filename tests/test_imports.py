@@ -8,7 +8,8 @@ import sys
 import pytest
 
 PACKAGE = pathlib.Path(__file__).parent.parent / "munit_tf"
-COMMANDS = {"train", "translate", "export", "evaluate", "explore"}
+COMMANDS = {"train", "translate", "export", "evaluate", "explore", "doctor"}
+COMMANDS |= {"import_official", "import_weights", "serving_client", "train_classifier"}
 # Lowest first: each may import itself and what is named, which stands above it in this table.
 MAY_IMPORT = {
     "__init__": set(),

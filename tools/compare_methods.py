@@ -14,8 +14,7 @@ from typing import Any, Optional
 # Before TensorFlow is imported: of its own messages only fatal ones.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import train_classifier
-
+from munit_tf import train_classifier
 from munit_tf.cli.command_line import run_command
 from munit_tf.config.options import DataConfig, Options, TrainConfig
 from munit_tf.config.schema import MOST_STEPS, Config, option

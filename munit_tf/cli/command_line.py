@@ -22,7 +22,7 @@ from munit_tf.errors import InputError
 from munit_tf.storage.paths import absolute, is_remote, to_path
 from munit_tf.terminal import say, shortened
 
-SHIPPED_FLAGS = pathlib.Path(__file__).resolve().parent.parent / "flags"
+SHIPPED_FLAGS = (pathlib.Path(__file__).parent.parent / "flags").resolve()
 
 
 def parse(argv, methods, dataset_names=(), known=()):

@@ -42,7 +42,7 @@ def prepare(name, config):
             "or --mirror=URL of another server"
         )
         downloads.check_reachable(url, name, hint)
-        with downloads.only_builder(root), downloads.in_one_piece(root, name) as folder:
+        with downloads.exclusive_builder(root), downloads.atomic_folder(root, name) as folder:
             if folder:
                 archive = folder / "archive"
                 _fetch(url, archive, name)

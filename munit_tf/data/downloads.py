@@ -82,7 +82,7 @@ def check_whole(folder: pathlib.Path, names: Iterable[str]) -> None:
 
 
 @contextlib.contextmanager
-def only_builder(root):
+def exclusive_builder(root):
     """Makes folder `root` and lets one process at a time into the block; others wait.
 
     The lock is the operating system's, which takes it back when the process dies.
@@ -112,8 +112,8 @@ def _wait_for_lock(file, root):
 
 
 @contextlib.contextmanager
-def in_one_piece(root, relative):
-    """Makes folder `root / relative` completely or not at all; call it inside `only_builder(root)`.
+def atomic_folder(root, relative):
+    """Makes folder `root / relative` completely or not at all; call it inside `exclusive_builder(root)`.
 
     The block fills the temporary folder that it is given. When it ends well the folder gets its
     name; when it fails, the folder is removed; what a process that died left is removed next time.

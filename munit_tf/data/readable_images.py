@@ -6,7 +6,6 @@ import sys
 import threading
 
 from munit_tf.data.decoding import UnreadableImage
-from munit_tf.data.sources import Files
 from munit_tf.errors import InputError
 from munit_tf.terminal import escaped
 
@@ -17,15 +16,15 @@ def skip_unreadable(sources, paired):
     """Sources of which every image can be decoded, if any can.
 
     Args:
-        sources: {domain: source}; of those that are no Files every image can.
+        sources: {domain: source}; of those that are no ImageFiles every image can.
         paired: image i of one domain belongs to image i of the other.
 
     Returns:
-        The same with ReadableImages in the place of Files.
+        The same with ReadableImages in the place of ImageFiles.
     """
     named = set()
     skipping = {
-        domain: ReadableImages(source, named) if isinstance(source, Files) else source
+        domain: ReadableImages(source, named) if isinstance(source, ImageFiles) else source
         for domain, source in sources.items()
     }
     if paired and all(isinstance(source, ReadableImages) for source in skipping.values()):
@@ -42,11 +41,11 @@ class ReadableImages:
     error still, for it may be there the next time.
 
     Args:
-        files: Files.
+        files: ImageFiles.
         named: set of the messages that were given already; sources may share one, and files.
 
     Attributes:
-        files: the Files.
+        files: the ImageFiles.
         partners: sources that image i of this one has its pair in: both give way together.
     """
 

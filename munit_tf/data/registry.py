@@ -12,7 +12,7 @@ from typing import Any, Callable
 from munit_tf.data import archives, tfds
 from munit_tf.data.readable_images import skip_unreadable
 from munit_tf.data.shapes import Shapes
-from munit_tf.data.sources import Files, list_images
+from munit_tf.data.sources import ImageFiles, list_images
 from munit_tf.errors import InputError
 from munit_tf.storage.paths import absolute
 
@@ -129,7 +129,7 @@ def _pair_by_stem(spec_a, spec_b):
             f"--paired: {mine[alone[0]]} has no partner of the same name in {other} "
             f"({len(alone)} such files); rename or remove them"
         )
-    return {"a": Files(list(a.values())), "b": Files([b[stem] for stem in a])}
+    return {"a": ImageFiles(list(a.values())), "b": ImageFiles([b[stem] for stem in a])}
 
 
 def _by_stem(spec):
@@ -167,7 +167,7 @@ def _load_archive(name, config):
     folders = archives.prepare(name, config)
     files = {split: list_images(str(folders[split])).paths for split in ("train", "test")}
     return tuple(
-        {"a": Files(files[split], half="left"), "b": Files(files[split], half="right")}
+        {"a": ImageFiles(files[split], half="left"), "b": ImageFiles(files[split], half="right")}
         for split in ("train", "test")
     )
 

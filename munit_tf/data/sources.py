@@ -1,7 +1,7 @@
 """Sources: one domain of one split of a data set, with random access.
 
 A source is anything with `len(source)`, `source[i]` (a PIL RGB image, upright, full size) and
-`source.name(i)` (what to call image i in a message). Downloads of every kind end as `Files`.
+`source.name(i)` (what to call image i in a message). Downloads of every kind end as `ImageFiles`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from munit_tf.storage.paths import is_special
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 
 
-class Files:
+class ImageFiles:
     """Encoded image files on disk, decoded at each access."""
 
     def __init__(self, paths, half=None):
@@ -98,7 +98,7 @@ def list_images(spec):
             paths, one per line, relative to the file's folder. Hidden files are passed over.
 
     Returns:
-        Files, at least one.
+        ImageFiles, at least one.
 
     Raises:
         InputError: if nothing is there, a listed file is missing, or a folder cannot be read.
@@ -123,7 +123,7 @@ def list_images(spec):
         raise InputError(f"cannot read {spec}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{spec} is not UTF-8 text: give one path per line") from error
-    return Files(paths)
+    return ImageFiles(paths)
 
 
 def is_image(path):

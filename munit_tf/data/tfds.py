@@ -94,11 +94,11 @@ def prepare(name, recipe, config):
             f"or --data_dir with a copy of {recipe.dataset} that TFDS prepared"
         )
         downloads.check_reachable(recipe.url, name, hint)
-    with downloads.only_builder(root):
+    with downloads.exclusive_builder(root):
         # Looked up again: another process may have prepared it while this one waited.
         prepared = _newest_version(records, "dataset_info.json") or _download(recipe.dataset, data_dir)
         relative = f"{name}/{prepared.name}"
-        with downloads.in_one_piece(root, relative) as folder:
+        with downloads.atomic_folder(root, relative) as folder:
             if folder:
                 _write_out(prepared, recipe, folder)
     return root / relative

@@ -105,13 +105,13 @@ class Workers:
             self._gather_numbers, input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False
         )
 
-    def largest(self, number):
+    def all_reduce_max(self, number):
         """The largest of all workers' numbers; each waits here for all others."""
         if len(self._addresses) == 1:
             return number
         return int(max(self._gather([number])))
 
-    def wait(self):
+    def barrier(self):
         """Returns once all workers have come here."""
         self.largest(0)
 
@@ -143,7 +143,7 @@ class Workers:
                 )
 
     @contextlib.contextmanager
-    def ending_together(self):
+    def propagate_failure(self):
         """Ends this worker where another one has ended, with an InputError that says so."""
         try:
             yield

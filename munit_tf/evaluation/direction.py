@@ -20,7 +20,7 @@ class DirectionEvaluator:
     """A subject and the networks that look at it.
 
     Args:
-        subject: scoring.subject.Subject.
+        subject: scoring.subject.TranslatorUnderTest.
         reference: source of the real images that FID and KID compare with.
         networks: Networks.
         config: EvaluateConfig.

@@ -81,7 +81,7 @@ def _evaluate_one(config, options, checkpoint, networks):
     for subject in subjects:
         reference = getattr(dataset, config.fid_reference)[subject.target]
         direction = DirectionEvaluator(subject, reference, networks, config)
-        metrics = direction.measure([metric for metric in wanted if not subject.lack(metric)])
+        metrics = direction.measure([metric for metric in wanted if not subject.unavailable_reason(metric)])
         directions[subject.direction] = {"inputs": direction.num_inputs, "metrics": metrics}
         for metric, reason in direction.not_computed.items():
             failed.setdefault(metric, {})[subject.direction] = reason
@@ -115,7 +115,7 @@ def _wanted(asked, subjects):
     By default all that the method and the data have.
     """
     lacks = {
-        metric: [subject.lack(metric) for subject in subjects]
+        metric: [subject.unavailable_reason(metric) for subject in subjects]
         for metric in (dict.fromkeys(asked) if asked else METRICS)
     }
     wanted = [metric for metric, reasons in lacks.items() if not all(reasons)]

@@ -90,7 +90,7 @@ class FeatureNetworks:
     def classifier(self):
         """What IS and CIS ask; Unavailable without `--classifier`."""
         if not self._classifier:
-            raise Unavailable("needs --classifier=FOLDER, which tools/train_classifier.py makes")
+            raise Unavailable("needs --classifier=FOLDER, which munit_tf.train_classifier makes")
         self.provenance["classifier"] = self._classifier.provenance
         return self._classifier
 
@@ -100,7 +100,7 @@ class FeatureNetworks:
         if not self._domain_classifier or not {"a", "b"} <= set(self._domain_classifier.classes):
             raise Unavailable(
                 "needs a classifier with the classes a and b (--domain_classifier=FOLDER, or --classifier): "
-                "tools/train_classifier.py --dataset=... makes one"
+                "munit_tf.train_classifier --dataset=... makes one"
             )
         self.provenance["domain_classifier"] = self._domain_classifier.provenance
         return self._domain_classifier

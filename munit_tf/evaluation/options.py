@@ -83,7 +83,7 @@ class EvaluateConfig(Config):
     )
     classifier: Optional[str] = option(
         None,
-        "folder of tools/train_classifier.py: for is and cis, and its features for fid and kid (default for "
+        "folder of munit_tf.train_classifier: for is and cis, and its features for fid and kid (default for "
         "these: Inception-v3 with Keras' ImageNet weights)",
         path=True,
     )
@@ -94,6 +94,6 @@ class EvaluateConfig(Config):
     )
     weights_dir: str = option(
         os.path.join("~", ".keras", "models"),
-        "folder of tools/import_weights.py's files and of Keras' own, which are downloaded to it",
+        "folder of munit_tf.import_weights's files and of Keras' own, which are downloaded to it",
         path=True,
     )

@@ -36,7 +36,7 @@ class TranslatorUnderTest:
         self._data_options = data_options
         self._translate, self._encode_style = _traced(model, data_options.image_size)
 
-    def lack(self, metric):
+    def unavailable_reason(self, metric):
         """Why the method, the data or the direction does not have a metric, in one line, or None."""
         model = self.model
         if metric == "lpips":

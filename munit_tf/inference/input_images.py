@@ -47,5 +47,5 @@ class Inputs:
             raise InputError(f"{self._files.name(index)}: {error}") from error
 
     def stems(self):
-        """What the results of each image are called; see `sources.Files.stems`."""
+        """What the results of each image are called; see `sources.ImageFiles.stems`."""
         return self._files.stems()

@@ -154,10 +154,10 @@ def load(folder):
     if not (folder / _DESCRIPTION).is_file():
         raise InputError(
             f"{folder} is not a classifier's folder, it has no {_DESCRIPTION}: make one with "
-            "tools/train_classifier.py"
+            "munit_tf.train_classifier"
         )
     description = json_files.read(
-        folder / _DESCRIPTION, _is_description, "train it again with tools/train_classifier.py"
+        folder / _DESCRIPTION, _is_description, "train it again with munit_tf.train_classifier"
     )
     try:
         weights = (folder / _WEIGHTS).read_bytes()
@@ -169,7 +169,7 @@ def load(folder):
     except Exception as error:  # Of zipfile, zlib, NumPy or Keras, whichever meets the damage.
         raise InputError(
             f"classifier {folder} cannot be used ({_reason(error)}): train it again with "
-            "tools/train_classifier.py"
+            "munit_tf.train_classifier"
         ) from error
     provenance = {**pretrained.provenance(folder / _WEIGHTS), "description": description}
     return Classifier(model, description["classes"], description["image_size"], provenance)

@@ -54,8 +54,8 @@ class LPIPS:
     """The learned perceptual distance of Zhang et al., CVPR 2018: (x, y) -> distances [N].
 
     Args:
-        taps: the network that makes the five feature maps, `networks.pretrained.AlexNetTaps` or
-            `VGG16Taps`.
+        taps: the network that makes the five feature maps, `networks.pretrained.AlexNetFeatures` or
+            `VGG16Features`.
         linear: its five linear weights, each [C].
         version: "0.1" shifts and scales images as the networks expect them; "0.0", which the figures of
             MUNIT and BicycleGAN are of, does not.

@@ -106,7 +106,7 @@ class BicycleGAN(StochasticStyle, Translator):
         """See Translator.translate."""
         source, _ = self.source_and_target(direction)
         self.check_images(images, source)
-        return self._generate(images, self.style_or_prior(style, tf.shape(images)[0], seed))
+        return self._generate(images, self.resolve_style(style, tf.shape(images)[0], seed))
 
     def make_fakes(self, source, target, batch):
         """The style's distribution, and the fakes of both phases."""

@@ -103,7 +103,7 @@ class CycleGAN(Translator):
         """See Translator.translate; the noise is the style."""
         source, target = self.source_and_target(direction)
         self.check_images(images, source)
-        return self._generate(images, target, self.style_or_prior(style, tf.shape(images)[0], seed))
+        return self._generate(images, target, self.resolve_style(style, tf.shape(images)[0], seed))
 
     def make_fakes(self, source, target, batch):
         """The fakes G(x), in the target's domain."""

@@ -165,7 +165,7 @@ class MISO(StochasticStyle, Translator):
         """See Translator.translate."""
         source, target = self.source_and_target(direction)
         self.check_images(images, source)
-        style = self.style_or_prior(style, tf.shape(images)[0], seed)
+        style = self.resolve_style(style, tf.shape(images)[0], seed)
         return self._translate(images, style, target)
 
     def prepare(self, batch):

@@ -115,7 +115,7 @@ class Translator(AdversarialModel):
                 f"images {tuple(images.shape)}: height and width must be multiples of {multiple}"
             )
 
-    def style_or_prior(self, style, count, seed):
+    def resolve_style(self, style, count, seed):
         """`style`, or where it is None `count` codes from the prior; None for a method without a style.
 
         Raises:
@@ -171,7 +171,7 @@ class ContentTranslator(Translator):
     def translate(self, images, direction, style=None, seed=0):
         """See Translator.translate."""
         source, target = self.source_and_target(direction)
-        style = self.style_or_prior(style, tf.shape(images)[0], seed)
+        style = self.resolve_style(style, tf.shape(images)[0], seed)
         return self.decode(self.encode_content(images, source), style, target)
 
     def signatures(self):

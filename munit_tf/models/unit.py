@@ -74,7 +74,7 @@ class UNIT(ContentTranslator):
 
     def decode(self, content, style, domain):
         """The image [N,H,W,3] of a domain with this latent; `style` is None."""
-        self.style_or_prior(style, count=0, seed=0)
+        self.resolve_style(style, count=0, seed=0)
         return self._full(self.generators[domain].decoder(content))
 
     def make_fakes(self, source, target, batch):

@@ -14,7 +14,7 @@ from munit_tf.networks.layers import (
     ConvBlock,
     ResidualBlock,
     StyledResidualBlocks,
-    append_code,
+    concat_style,
     run_all,
     run_residual,
 )
@@ -71,10 +71,10 @@ class ConcatDecoder(keras.layers.Layer):
 
     def call(self, content, style):
         """content [N, H / 2^d, W / 2^d, 2^d dim], style [N,style_dim] -> images [N,H,W,3]."""
-        x = run_residual(self.res_blocks, append_code(content, style), self.padding_mode)
+        x = run_residual(self.res_blocks, concat_style(content, style), self.padding_mode)
         for conv in self.convs:
-            x = conv(append_code(x, style))
-        return self.to_image(append_code(x, style))
+            x = conv(concat_style(x, style))
+        return self.to_image(concat_style(x, style))
 
 
 def _upsampling(dim, num_upsample, activation, padding_mode):

@@ -7,7 +7,7 @@ from munit_tf.networks.convolutions import dcgan_normal
 from munit_tf.networks.layers import (
     ConvBlock,
     ResidualBlock,
-    append_code,
+    concat_style,
     make_activation,
     run_all,
     run_normalized,
@@ -29,7 +29,7 @@ class ResNetGenerator(keras.layers.Layer):
         activation: see `ConvBlock`.
         padding_mode: "reflect" or "zero".
         noisy: it gets a noise vector. Then the first convolution has no instance norm, which would take
-            the noise away (see `append_code`).
+            the noise away (see `concat_style`).
     """
 
     def __init__(self, dim, num_downsample, num_res_blocks, activation, padding_mode, noisy):
@@ -54,7 +54,7 @@ class ResNetGenerator(keras.layers.Layer):
         if noise is None:
             x = run_normalized(self.convs, images, self.padding_mode)
         else:
-            x = run_all(self.convs, append_code(images, noise), variation)
+            x = run_all(self.convs, concat_style(images, noise), variation)
         x = run_residual(self.res_blocks, x, self.padding_mode)
         return run_all([*self.up_convs, self.to_image], x, variation)
 
@@ -94,7 +94,7 @@ class UNet(keras.layers.Layer):
         variation = variation_of(images, self.padding_mode)
         x, skipped = images, []
         for conv in self.down_convs:
-            x = conv(append_code(x, style), variation)
+            x = conv(concat_style(x, style), variation)
             skipped.append(x)
         skipped.pop()
         for activation, conv in zip(self.activations, self.up_convs):

@@ -206,7 +206,7 @@ class Dense(keras.layers.Layer):
         return tf.matmul(x, tf.cast(self.kernel, x.dtype)) + tf.cast(self.bias, x.dtype)
 
 
-def append_code(x, code):
+def concat_style(x, code):
     """A code [N,D] at every pixel, as further channels: [N,H,W,C] -> [N,H,W,C+D].
 
     A convolution turns it into a constant per channel, which an instance norm that follows at once takes

@@ -23,7 +23,7 @@ _INCEPTION_V3_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
 INCEPTION_V3_SIZE = 299
 
 
-class VGG16Features:
+class VGG16Relu5:
     """relu5_3 of the VGG-16 that MUNIT's authors use: [N,H,W,3] in [-1, 1] -> [N,H/8,W/8,512].
 
     It has three pools, one less than the stock network before that layer; the stock weights fit.
@@ -52,7 +52,7 @@ class VGG16Features:
 
 
 def load_vgg16(path=None):
-    """VGG16Features with the weights that `keras.applications` has for ImageNet.
+    """VGG16Relu5 with the weights that `keras.applications` has for ImageNet.
 
     Args:
         path: the file `vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5`, or None to download it.
@@ -65,10 +65,10 @@ def load_vgg16(path=None):
         raise FileNotFoundError(f"there is no file {path}")
     model = keras.applications.VGG16(include_top=False, weights=path or "imagenet")
     convs = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    return VGG16Features([layer.get_weights() for layer in convs])
+    return VGG16Relu5([layer.get_weights() for layer in convs])
 
 
-class AlexNetTaps:
+class AlexNetFeatures:
     """The five feature maps, each after its ReLU, of torchvision's AlexNet.
 
     Args:
@@ -99,7 +99,7 @@ class AlexNetTaps:
         return maps
 
 
-class VGG16Taps:
+class VGG16Features:
     """relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 of torchvision's VGG-16, with all its pools.
 
     Args:
@@ -125,11 +125,11 @@ class VGG16Taps:
         return maps
 
 
-TAPS = {"alexnet": AlexNetTaps, "vgg16": VGG16Taps}
+FEATURES = {"alexnet": AlexNetFeatures, "vgg16": VGG16Features}
 
 
 def load_taps(network, folder):
-    """The `AlexNetTaps` or `VGG16Taps` with the weights that `tools/import_weights.py` wrote.
+    """The `AlexNetFeatures` or `VGG16Features` with the weights that `munit_tf.import_weights` wrote.
 
     Args:
         network: "alexnet" or "vgg16".
@@ -146,7 +146,7 @@ def load_taps(network, folder):
     arrays = _read_npz(path)
     convs = sum(name.endswith("/kernel") for name in arrays)
     try:
-        taps = TAPS[network]([(arrays[f"{i}/kernel"], arrays[f"{i}/bias"]) for i in range(convs)])
+        taps = FEATURES[network]([(arrays[f"{i}/kernel"], arrays[f"{i}/bias"]) for i in range(convs)])
     except KeyError as error:
         raise ValueError(f"{path} does not hold {network}'s weights: it has no {error}") from None
     except ValueError as error:
@@ -155,7 +155,7 @@ def load_taps(network, folder):
 
 
 def load_lpips_linear(network, version, folder):
-    """LPIPS' linear weights, five arrays [C], from the `lpips.npz` that `tools/import_weights.py` wrote.
+    """LPIPS' linear weights, five arrays [C], from the `lpips.npz` that `munit_tf.import_weights` wrote.
 
     Args:
         network: "alexnet" or "vgg16".
@@ -173,7 +173,7 @@ def load_lpips_linear(network, version, folder):
     arrays = _read_npz(path)
     names = [f"{network}/{version}/{i}" for i in range(5)]
     found = [(arrays[name].shape, arrays[name].dtype.kind) for name in names if name in arrays]
-    if found != [((c,), "f") for c in TAPS[network].channels]:
+    if found != [((c,), "f") for c in FEATURES[network].channels]:
         raise ValueError(f"{path} does not hold LPIPS {version} for {network}")
     return [arrays[name] for name in names], provenance(path, arrays)
 
@@ -242,12 +242,12 @@ def sha256(path):
 
 def _read_npz(path):
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"there is no file {path}: tools/import_weights.py makes it")
+        raise FileNotFoundError(f"there is no file {path}: munit_tf.import_weights makes it")
     try:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
     except Exception as error:  # Of zipfile, zlib or NumPy, whichever meets the damage.
-        raise ValueError(f"{path} cannot be read: make it again with tools/import_weights.py") from error
+        raise ValueError(f"{path} cannot be read: make it again with munit_tf.import_weights") from error
 
 
 def _check_channels(weights, channels, name):

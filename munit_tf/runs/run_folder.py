@@ -119,7 +119,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         _write(self.flagfile, options.to_flagfile())
 
-    def start_anew(self):
+    def reset(self):
         """Removes what a run that got to no checkpoint has left; its log is `truncate_log`'s."""
         if self.tensorboard.exists():
             remove_tree(self.tensorboard)

@@ -19,7 +19,7 @@ def translate_files(client, files, direction, output, *, num_styles, seed, style
 
     Args:
         client: a Client.
-        files: sources.Files.
+        files: sources.ImageFiles.
         direction: "a2b" or "b2a".
         output: the folder for the results.
         num_styles: how many styles to draw from the prior, the same ones for every image; None: 10 of them.
@@ -71,7 +71,7 @@ def encoded(files, index, resize=None):
     anything else as a PNG of what training would see.
 
     Args:
-        files: sources.Files.
+        files: sources.ImageFiles.
         index: int.
         resize: the shorter side in pixels, or None.
 

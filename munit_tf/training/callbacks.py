@@ -243,7 +243,7 @@ class StopOnSignal(StepCallback):
 
     def after_step(self, step, logs):
         """Ends `fit` where a signal has come."""
-        received = self._workers.largest(self._own)
+        received = self._workers.all_reduce_max(self._own)
         if received:
             self.received = signal.Signals(received)
             self.model.stop_training = True

@@ -43,7 +43,7 @@ def train(options: Options) -> Optional[signal.Signals]:
     workers = Workers(make_strategy(train_options.strategy, train_options.batch_size))
     memory.check(options, workers.strategy.num_replicas_in_sync)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(workers.ending_together())
+        stack.enter_context(workers.propagate_failure())
         dataset = _open_dataset(options, workers)
         if workers.is_chief:
             stack.enter_context(folder.lock())
@@ -58,17 +58,17 @@ def train(options: Options) -> Optional[signal.Signals]:
         probes = _prepare_folder(model, dataset, folder, options, is_new) if workers.is_chief else None
         stop = stack.enter_context(callbacks.StopOnSignal(first_step, workers))
         while int(model.step.numpy()) < train_options.steps and not stop.received:
-            workers.wait()  # The chief has prepared the folder.
+            workers.barrier()  # The chief has prepared the folder.
             first_step = int(model.step.numpy())
             batches = _batches(model, dataset, folder, options, workers)
             written = _written(model, probes, folder, options) if workers.is_chief else _nothing_written()
             try:
                 with written as writers, pipeline.input_errors():
-                    hooks = [callbacks.Finite(first_step), *writers, stop]
+                    hooks = [callbacks.TerminateOnNonFinite(first_step), *writers, stop]
                     _take_steps(model, batches, train_options.steps - first_step, hooks)
             except NotFinite as error:
-                rollback.go_back(model, folder, train_options.on_nan, error)
-        workers.wait()  # The last checkpoint is complete before any worker ends.
+                rollback.restore_last_finite(model, folder, train_options.on_nan, error)
+        workers.barrier()  # The last checkpoint is complete before any worker ends.
         return stop.received if int(model.step.numpy()) < train_options.steps else None
 
 
@@ -101,7 +101,7 @@ def _prepare_folder(model, dataset, folder, options, is_new):
     folder.write_options(options)
     if is_new:
         with folder.writing():
-            folder.start_anew()
+            folder.reset()
             if options.train.on_nan == "rollback":  # There must be a checkpoint to return to.
                 loading.checkpoint_manager(folder, model, options.train.keep_checkpoints).save()
     return probes

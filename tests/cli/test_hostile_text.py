@@ -6,15 +6,21 @@ import random
 
 import benchmark
 import compare_methods
-import doctor
-import import_official
-import import_weights
 import pytest
-import serving_client
-import train_classifier
 from PIL import Image
 
-from munit_tf import evaluate, explore, export, train, translate
+from munit_tf import (
+    doctor,
+    evaluate,
+    explore,
+    export,
+    import_official,
+    import_weights,
+    serving_client,
+    train,
+    train_classifier,
+    translate,
+)
 from munit_tf.cli import command_line, flagfiles
 from munit_tf.config.options import DataConfig, TrainConfig
 from munit_tf.config.schema import Config, option
@@ -44,15 +50,9 @@ COMMANDS = {
         [compare_methods.CompareConfig],
     ),
     "import_official": (import_official.main, [import_official.ImportConfig]),
-    "import_weights": (
-        of_one_class("import_weights", import_weights.ImportConfig),
-        [import_weights.ImportConfig],
-    ),
+    "import_weights": (import_weights.main, [import_weights.ImportConfig]),
     "serving_client": (serving_client.main, [serving_client.ClientConfig]),
-    "train_classifier": (
-        of_one_class("train_classifier", train_classifier.ClassifierConfig),
-        [train_classifier.ClassifierConfig],
-    ),
+    "train_classifier": (train_classifier.main, [train_classifier.ClassifierConfig]),
 }
 BAD_PATHS = {
     "null": ("a\0b", "control characters"),

@@ -88,17 +88,17 @@ def names(folder):
 
 
 def test_folder_gets_its_name_when_it_is_complete(tmp_path):
-    with downloads.in_one_piece(tmp_path, "set/1.0.0") as folder:
+    with downloads.atomic_folder(tmp_path, "set/1.0.0") as folder:
         (folder / "x").write_text("x")
         assert not (tmp_path / "set").exists()
     assert names(tmp_path) == ["set"] and names(tmp_path / "set/1.0.0") == ["x"]
-    with downloads.in_one_piece(tmp_path, "set/1.0.0") as folder:
+    with downloads.atomic_folder(tmp_path, "set/1.0.0") as folder:
         assert folder is None
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), InputError("bad"), RuntimeError("bug")])
 def test_failure_leaves_nothing_and_passes_through(tmp_path, error):
-    with pytest.raises(type(error)), downloads.in_one_piece(tmp_path, "set/1.0.0") as folder:
+    with pytest.raises(type(error)), downloads.atomic_folder(tmp_path, "set/1.0.0") as folder:
         (folder / "x").write_text("x")
         raise error
     assert names(tmp_path) == []
@@ -106,7 +106,7 @@ def test_failure_leaves_nothing_and_passes_through(tmp_path, error):
 
 def test_full_disk_is_said_in_one_line(tmp_path):
     message = "cannot write .*set: No space left.*--data_dir"
-    with pytest.raises(InputError, match=message), downloads.in_one_piece(tmp_path, "set"):
+    with pytest.raises(InputError, match=message), downloads.atomic_folder(tmp_path, "set"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert names(tmp_path) == []
 
@@ -114,7 +114,7 @@ def test_full_disk_is_said_in_one_line(tmp_path):
 BUILDER = """
 import pathlib, sys, time
 from munit_tf.data import downloads
-with downloads.only_builder(pathlib.Path(sys.argv[1])):
+with downloads.exclusive_builder(pathlib.Path(sys.argv[1])):
     print("inside", flush=True)
     time.sleep(60)
 """
@@ -124,7 +124,7 @@ def test_second_builder_waits_and_a_dead_one_does_not_block(tmp_path):
     entered = threading.Event()
 
     def build():
-        with downloads.only_builder(tmp_path):
+        with downloads.exclusive_builder(tmp_path):
             entered.set()
 
     first = subprocess.Popen([sys.executable, "-c", BUILDER, str(tmp_path)], stdout=subprocess.PIPE)

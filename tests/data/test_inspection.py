@@ -11,7 +11,6 @@ from PIL import Image
 from munit_tf.config.options import DataConfig
 from munit_tf.data import registry
 from munit_tf.data.inspection import duplicates, findings, images, preflight, report, scan
-from munit_tf.data.sources import Files
 from munit_tf.errors import InputError
 
 SIZE = dict(resize=64, image_size=(64, 64))
@@ -213,7 +212,7 @@ def test_at_the_start_of_training_a_few_lines(tmp_path, monkeypatch):
     small, pointer = check(folder)
     assert small.startswith("advice: 1 of 9 images are smaller than --resize (")
     assert "small.png): remove them or lower --resize" in small
-    assert pointer == "advice: python tools/doctor.py with the flags of this training looks at all"
+    assert pointer == "advice: python -m munit_tf.doctor with the flags of this training looks at all"
     monkeypatch.setattr(preflight, "SAMPLE", 2)
     (folder / "trainB" / "small.png").rename(folder / "trainB" / "0.png")
     assert check(folder)[0].startswith("advice: 1 of 4 images are smaller")

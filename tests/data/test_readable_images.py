@@ -6,7 +6,6 @@ from PIL import Image
 
 from munit_tf.config.options import DataConfig
 from munit_tf.data import pipeline, readable_images, registry
-from munit_tf.data.sources import Files
 from munit_tf.errors import InputError
 
 BROKEN = (2, 3, 6)

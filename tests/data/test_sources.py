@@ -25,14 +25,14 @@ def encode(image):
 def test_halves_of_a_side_by_side_pair(tmp_path):
     (tmp_path / "1.png").write_bytes(encode(np.concatenate([SEEN[:, :2], SEEN[:, 1:]], axis=1)))
     path = str(tmp_path / "1.png")
-    np.testing.assert_array_equal(sources.Files([path], half="left")[0], SEEN[:, :2])
-    right = sources.Files([path], half="right")
+    np.testing.assert_array_equal(sources.ImageFiles([path], half="left")[0], SEEN[:, :2])
+    right = sources.ImageFiles([path], half="right")
     np.testing.assert_array_equal(right[0], SEEN[:, 1:])
     assert right.name(0) == f"{path} (right half)"
 
 
 def test_a_file_that_went_away_is_named(tmp_path):
-    files = sources.Files([str(tmp_path / "gone.png")])
+    files = sources.ImageFiles([str(tmp_path / "gone.png")])
     with pytest.raises(InputError, match=r"cannot read .*gone\.png: No such file"):
         files[0]
 

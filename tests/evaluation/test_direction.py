@@ -136,15 +136,15 @@ def test_what_methods_lack(dataset):
         ("shapes", painter, photos, "a2b", "shapes only"),
         ("shapes", painter, dataset, "b2a", "a2b"),
     ):
-        assert reason in TranslatorUnderTest(model, data, DATA, name).lack(metric)
+        assert reason in TranslatorUnderTest(model, data, DATA, name).unavailable_reason(metric)
     small = TranslatorUnderTest(
         simple, dataset, DataConfig(dataset="shapes", resize=30, image_size=(30, 40)), "a2b"
     )
-    assert "31 pixels or more; these are 30x40" in small.lack("lpips")
+    assert "31 pixels or more; these are 30x40" in small.unavailable_reason("lpips")
     for metric in ("l1", "cis", "style", "cycle", "shapes", "fid", "lpips"):
-        assert TranslatorUnderTest(painter, dataset, DATA, "a2b").lack(metric) is None
+        assert TranslatorUnderTest(painter, dataset, DATA, "a2b").unavailable_reason(metric) is None
     for metric in ("lpips", "fid", "kid", "is", "accuracy", "shapes"):
-        assert TranslatorUnderTest(simple, dataset, DATA, "a2b").lack(metric) is None
+        assert TranslatorUnderTest(simple, dataset, DATA, "a2b").unavailable_reason(metric) is None
 
 
 def test_what_to_fill_is_cropped_as_the_images_are():

@@ -8,7 +8,7 @@ from reference import FOLDER
 from munit_tf.errors import InputError
 from munit_tf.metrics.lpips import LPIPS, PROTOCOLS, PairDistances, lpips_distance, mean_absolute_difference
 from munit_tf.metrics.sampling import Block
-from munit_tf.networks.pretrained import AlexNetTaps, VGG16Taps
+from munit_tf.networks.pretrained import AlexNetFeatures, VGG16Features
 
 ALEXNET = ((11, 3, 64), (5, 64, 192), (3, 192, 384), (3, 384, 256), (3, 256, 256))
 VGG16 = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
@@ -26,7 +26,7 @@ def seeded(shapes, seed):
 @pytest.fixture(scope="module")
 def alexnet():
     """With seeded weights, as `lpips_alex.npz` was made."""
-    return AlexNetTaps(seeded(ALEXNET, 2012))
+    return AlexNetFeatures(seeded(ALEXNET, 2012))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_vgg16_taps_are_those_of_torchvision():
     channels = list(zip([3] * 13, VGG16, VGG16[1:]))
     weights = seeded(channels, 0)
     images = np.random.RandomState(1).uniform(-1, 1, (1, 32, 48, 3)).astype("float32")
-    maps = VGG16Taps(weights)(tf.constant(images))
+    maps = VGG16Features(weights)(tf.constant(images))
     assert [tuple(x.shape) for x in maps] == [
         (1, 32, 48, 64),
         (1, 16, 24, 128),
@@ -133,7 +133,7 @@ def test_bad_input(alexnet, golden):
     with pytest.raises(InputError, match="31 pixels or more; these are 16x64"):
         LPIPS(alexnet, linear, "0.0")(small, small)
     with pytest.raises(ValueError, match="not AlexNet's 5 convolutions"):
-        AlexNetTaps(seeded(ALEXNET, 0)[:4])
+        AlexNetFeatures(seeded(ALEXNET, 0)[:4])
     # The smallest that passes.
     image = np.zeros((1, 31, 31, 3), "float32")
     assert LPIPS(alexnet, linear, "0.0")(image, image) == 0

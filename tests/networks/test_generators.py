@@ -6,14 +6,14 @@ import tensorflow as tf
 
 from munit_tf.networks.decoders import ConcatDecoder
 from munit_tf.networks.generators import ResNetGenerator, UNet
-from munit_tf.networks.layers import append_code
+from munit_tf.networks.layers import concat_style
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (2, 16, 24, 3)).astype("float32")
 CODES = [np.full((2, 2), value, "float32") for value in (-1, 1)]
 
 
 def test_code_is_at_every_pixel():
-    x = append_code(tf.zeros([2, 3, 4, 5]), tf.constant([[1.0, 2.0], [3.0, 4.0]]))
+    x = concat_style(tf.zeros([2, 3, 4, 5]), tf.constant([[1.0, 2.0], [3.0, 4.0]]))
     assert x.shape == (2, 3, 4, 7)
     np.testing.assert_array_equal(x[..., :5].numpy(), 0)
     np.testing.assert_array_equal(x[1, 2, 3, 5:].numpy(), [3, 4])

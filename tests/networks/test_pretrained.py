@@ -6,7 +6,7 @@ import tensorflow as tf
 from reference import FOLDER
 
 from munit_tf.losses.perceptual import domain_invariant_perceptual_loss
-from munit_tf.networks.pretrained import VGG16Features
+from munit_tf.networks.pretrained import VGG16Relu5
 
 CHANNELS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 
@@ -19,7 +19,7 @@ def features():
     for c_in, c_out in zip(CHANNELS, CHANNELS[1:]):
         kernel = (random.randn(3, 3, c_in, c_out) * np.sqrt(2 / (9 * c_in))).astype("float32")
         weights.append((kernel, (random.randn(c_out) * 0.1).astype("float32")))
-    return VGG16Features(weights)
+    return VGG16Relu5(weights)
 
 
 def test_features_and_loss_are_the_authors(features):
@@ -35,4 +35,4 @@ def test_features_and_loss_are_the_authors(features):
 
 def test_number_of_weights_is_checked(features):
     with pytest.raises(ValueError, match="13 convolutions"):
-        VGG16Features(features._weights[:12])
+        VGG16Relu5(features._weights[:12])

@@ -2,7 +2,7 @@
 
 import json
 
-import serving_client
+from munit_tf import serving_client
 
 
 def run(capsys, *flags):

@@ -1,4 +1,4 @@
-"""tools/serving_client.py against a server process."""
+"""munit_tf.serving_client against a server process."""
 
 import base64
 import http.server
@@ -12,13 +12,13 @@ import threading
 
 import numpy as np
 import pytest
-import serving_client
 from google.protobuf import text_format
 from inference.run_folders import assert_rounded, read
 from PIL import Image
 from serving.client_runs import metadata, refused, run
 from tensorflow_serving.config import model_server_config_pb2
 
+from munit_tf import serving_client
 from munit_tf.data.sources import list_images
 from munit_tf.networks.input_padding import pad_to_fit
 from munit_tf.serving import batch_client
@@ -115,7 +115,7 @@ def test_a_model_without_style(photos, tmp_path, capsys, server):
 
 def test_the_shipped_configuration_has_the_clients_model():
     config = model_server_config_pb2.ModelServerConfig()
-    folder = pathlib.Path(serving_client.__file__).parent / "serving"
+    folder = pathlib.Path(__file__).parent.parent.parent / "tools" / "serving"
     text_format.Parse((folder / "models.config").read_text(), config)
     (entry,) = config.model_config_list.config
     assert entry.name == serving_client.ClientConfig.model
@@ -136,7 +136,7 @@ def test_a_process_of_its_own(server, photos, tmp_path):
         "--num_styles=1",
         "--model=tiny",
     ]
-    command = [sys.executable, serving_client.__file__, f"--server={server.grpc}", *flags]
+    command = [sys.executable, "-m", "munit_tf.serving_client", f"--server={server.grpc}", *flags]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0 and result.stdout == "wrote 1 pictures of 1 images to out\n"
     assert "1/1" in result.stderr and "Traceback" not in result.stderr

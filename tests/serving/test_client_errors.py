@@ -1,4 +1,4 @@
-"""tools/serving_client.py ends with one line that says what is wrong."""
+"""munit_tf.serving_client ends with one line that says what is wrong."""
 
 import os
 import shutil

@@ -225,4 +225,6 @@ def test_rollback_goes_on_with_other_images_as_a_resumed_run_does(here, monkeypa
 
 def test_a_nan_before_the_first_checkpoint(tmp_path):
     with pytest.raises(InputError, match="^step 1: loss_g is nan, before the first checkpoint"):
-        rollback.go_back(None, run_folder.RunFolder(tmp_path), "stop", NotFinite("step 1: loss_g is nan"))
+        rollback.restore_last_finite(
+            None, run_folder.RunFolder(tmp_path), "stop", NotFinite("step 1: loss_g is nan")
+        )

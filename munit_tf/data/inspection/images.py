@@ -55,7 +55,7 @@ def look(source, index, place, data_options, decode):
     """Looks at image `index` of a source.
 
     Args:
-        source: Files.
+        source: ImageFiles.
         index: int.
         place: where it belongs, such as "trainA".
         data_options: DataConfig; `resize` and `image_size` count.

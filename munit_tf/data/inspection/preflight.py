@@ -9,7 +9,6 @@ from munit_tf.data.inspection.findings import KINDS, is_fatal
 from munit_tf.data.inspection.images import look
 from munit_tf.data.inspection.scan import of_counts
 from munit_tf.data.readable_images import ReadableImages
-from munit_tf.data.sources import Files
 from munit_tf.errors import InputError
 
 SAMPLE = 1000
@@ -17,7 +16,7 @@ _SECONDS = 2
 # Worth a line each; the others are the doctor's.
 _ADVICE = ("unbalanced", "few", "enlarged", "oversized", "elongated")
 _MOST_LINES = 3
-_DOCTOR = "python tools/doctor.py with the flags of this training"
+_DOCTOR = "python -m munit_tf.doctor with the flags of this training"
 
 
 def check(train, data_options):
@@ -36,7 +35,7 @@ def check(train, data_options):
     deadline = time.monotonic() + _SECONDS
     findings = of_counts({f"train{domain.upper()}": len(source) for domain, source in train.items()})
     sources = {d: s.files if isinstance(s, ReadableImages) else s for d, s in train.items()}
-    files = {domain: source for domain, source in sources.items() if isinstance(source, Files)}
+    files = {domain: source for domain, source in sources.items() if isinstance(source, ImageFiles)}
     if not files:
         return []
     looked = 0

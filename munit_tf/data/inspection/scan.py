@@ -62,7 +62,7 @@ def inspect(data_options, decode=True):
         for domain, source in getattr(dataset, split).items()
     }
     counts = {place: len(source) for place, source in places.items()}
-    files = {place: source for place, source in places.items() if isinstance(source, sources.Files)}
+    files = {place: source for place, source in places.items() if isinstance(source, sources.ImageFiles)}
     threads = os.cpu_count()
     begin = time.monotonic()
     looks = _look_at_all(files, data_options, decode, threads)

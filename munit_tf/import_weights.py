@@ -25,7 +25,7 @@ USAGE = """\
 Turns torchvision's AlexNet and VGG-16 and the linear weights of the `lpips` package into alexnet.npz,
 vgg16.npz and lpips.npz, for `python -m munit_tf.evaluate`. It needs PyTorch: pip install torch.
 
-  python tools/import_weights.py --alexnet=alexnet-owt-7be5be79.pth --lpips=site-packages/lpips
+  python -m munit_tf.import_weights --alexnet=alexnet-owt-7be5be79.pth --lpips=site-packages/lpips
 
 The files: https://download.pytorch.org/models/alexnet-owt-7be5be79.pth and vgg16-397923af.pth there;
 pip install --no-deps lpips==0.1.4."""
@@ -96,7 +96,7 @@ def _network(network, path):
             raise InputError(f"{path} is not {network}'s: no convolution features.{layer}") from error
         arrays[f"{i}/bias"] = bias
     try:
-        pretrained.TAPS[network]([(arrays[f"{i}/kernel"], arrays[f"{i}/bias"]) for i in range(i + 1)])
+        pretrained.FEATURES[network]([(arrays[f"{i}/kernel"], arrays[f"{i}/bias"]) for i in range(i + 1)])
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     return {**arrays, "source": json.dumps({os.path.basename(path): digest})}
@@ -169,5 +169,10 @@ def _write(folder, name, arrays):
     return path
 
 
+def main(argv):
+    """Runs the command; returns its exit status."""
+    return run_command("munit_tf.import_weights", USAGE, ImportConfig, import_weights, argv)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command("import_weights", USAGE, ImportConfig, import_weights, sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

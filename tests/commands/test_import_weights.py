@@ -10,8 +10,8 @@ from munit_tf.errors import InputError
 from munit_tf.metrics.lpips import LPIPS
 from munit_tf.networks import pretrained
 
-torch = pytest.importorskip("torch", reason="tools/import_weights.py reads PyTorch's files with PyTorch")
-import import_weights  # noqa: E402
+torch = pytest.importorskip("torch", reason="munit_tf.import_weights reads PyTorch's files with PyTorch")
+from munit_tf import import_weights  # noqa: E402
 
 SHAPES = ((11, 3, 64), (5, 64, 192), (3, 192, 384), (3, 384, 256), (3, 256, 256))
 

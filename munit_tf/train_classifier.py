@@ -23,8 +23,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 USAGE = """\
 Trains a classifier of images, for the metrics of `python -m munit_tf.evaluate` that need one.
 
-  python tools/train_classifier.py --dataset=photos --output=classifiers/photos
-  python tools/train_classifier.py --dataset=shapes --backbone=small --output=classifiers/shapes
+  python -m munit_tf.train_classifier --dataset=photos --output=classifiers/photos
+  python -m munit_tf.train_classifier --dataset=shapes --backbone=small --output=classifiers/shapes
 
 Of a data set with trainA and trainB it tells a from b (accuracy); of a folder with one subfolder of images
 for each class it tells these (IS and CIS, as MUNIT's authors did for kinds of animals)."""
@@ -275,5 +275,10 @@ def _loaded_size(size):
     return size * 9 // 8
 
 
+def main(argv):
+    """Runs the command; returns its exit status."""
+    return run_command("munit_tf.train_classifier", USAGE, ClassifierConfig, train, argv)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command("train_classifier", USAGE, ClassifierConfig, train, sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

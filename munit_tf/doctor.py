@@ -1,4 +1,4 @@
-"""Looks for what is wrong with images before training: `python tools/doctor.py --help`."""
+"""Looks for what is wrong with images before training: `python -m munit_tf.doctor --help`."""
 
 import dataclasses
 import json
@@ -18,8 +18,8 @@ from munit_tf.terminal import say
 USAGE = """\
 Looks at every image of a data set: what training would stop at, and what is worth knowing.
 
-  python tools/doctor.py --dataset=photos
-  python tools/doctor.py --train_a=summer --train_b='winter/*.jpg' --headers_only --json=found.json
+  python -m munit_tf.doctor --dataset=photos
+  python -m munit_tf.doctor --train_a=summer --train_b='winter/*.jpg' --headers_only --json=found.json
 
 It takes the flags of munit_tf.train and judges by them: give it those that you will train with. The exit
 status is 0 where nothing is fatal, 1 where something is, 2 for wrong flags. Nothing is changed."""
@@ -37,11 +37,13 @@ class DoctorConfig(Config):
 
 
 def main(argv):
-    """Runs the tool; returns its exit status."""
+    """Runs the command; returns its exit status."""
     from munit_tf.data import registry
     from munit_tf.runs.run_folder import CONFIGS
 
-    return run_training_command("doctor", USAGE, DoctorConfig, _look, argv, CONFIGS, registry.descriptions())
+    return run_training_command(
+        "munit_tf.doctor", USAGE, DoctorConfig, _look, argv, CONFIGS, registry.descriptions()
+    )
 
 
 def _look(config, options):
@@ -75,7 +77,7 @@ def _measure(options):
     try:
         return step_timing.measure(options)
     except InputError as error:  # What is wrong with the images is about to be found.
-        say(f"doctor: no step was measured: {error}", file=sys.stderr)
+        say(f"munit_tf.doctor: no step was measured: {error}", file=sys.stderr)
         return None
 
 

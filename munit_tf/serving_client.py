@@ -1,4 +1,4 @@
-"""Has TF Serving translate image files: `python tools/serving_client.py --help`."""
+"""Has TF Serving translate image files: `python -m munit_tf.serving_client --help`."""
 
 import dataclasses
 import os
@@ -18,9 +18,9 @@ Sends image files to TF Serving, which serves what munit_tf.export wrote, and wr
 OUT/STEM_0.png, OUT/STEM_1.png, ... for each image STEM.jpg, and the codes of these styles, in the same order,
 to OUT/STEM_styles.npy.
 
-  python tools/serving_client.py --input=FOLDER --direction=a2b --output=OUT
-  python tools/serving_client.py --rest=http://HOST:8501 --input=PHOTO --direction=b2a --output=OUT"""
-PROGRAM = "serving_client"
+  python -m munit_tf.serving_client --input=FOLDER --direction=a2b --output=OUT
+  python -m munit_tf.serving_client --rest=http://HOST:8501 --input=PHOTO --direction=b2a --output=OUT"""
+PROGRAM = "munit_tf.serving_client"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ClientConfig(Config):
 
 
 def main(argv):
-    """Runs the tool; returns its exit status."""
+    """Runs the command; returns its exit status."""
     return command_line.run_command(PROGRAM, USAGE, ClientConfig, _translate, argv)
 
 

@@ -124,7 +124,7 @@ def test_what_needs_missing_weights_says_so_and_the_others_go_on(work, capsys):
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("munit_tf.evaluate")]
     reasons = {line.split(" no ")[1].split(":")[0]: line for line in lines}
     assert set(reasons) == {"lpips", "fid", "kid", "is", "cis", "accuracy"}
-    assert "alexnet.npz" in reasons["lpips"] and "tools/import_weights.py" in reasons["lpips"]
+    assert "alexnet.npz" in reasons["lpips"] and "munit_tf.import_weights" in reasons["lpips"]
     assert "cannot reach 127.0.0.1" in reasons["fid"] and pretrained.INCEPTION_V3_FILE in reasons["fid"]
     assert "--classifier" in reasons["is"] and "--domain_classifier" in reasons["accuracy"]
     found = result(work / "first")

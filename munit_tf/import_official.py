@@ -1,4 +1,4 @@
-"""Turns a checkpoint of MUNIT's authors into a run folder: `python tools/import_official.py --help`."""
+"""Turns a checkpoint of MUNIT's authors into a run folder: `python -m munit_tf.import_official --help`."""
 
 import dataclasses
 import os
@@ -21,14 +21,14 @@ from munit_tf.terminal import say
 USAGE = """\
 Turns a checkpoint of the authors' PyTorch implementation of MUNIT into a run folder.
 
-  python tools/import_official.py --generator=gen_01000000.pt --output=RUN
-  python tools/import_official.py --generator=gen_01000000.pt --discriminator=dis_01000000.pt \\
+  python -m munit_tf.import_official --generator=gen_01000000.pt --output=RUN
+  python -m munit_tf.import_official --generator=gen_01000000.pt --discriminator=dis_01000000.pt \\
       --dataset=FOLDER --resize=256 --image_size=256 --cycle_weight=10 --output=RUN
 
 The sizes of the networks are read off the files. What files do not show (images and their size, padding,
 activations, loss, weights of losses, learning rate) comes from the flags of munit_tf.train. PyTorch must be
 installed: pip install 'torch>=2.6'"""
-PROGRAM = "import_official"
+PROGRAM = "munit_tf.import_official"
 _DEFAULT_STEP = "as neither --step nor a name like gen_01000000.pt tells"
 # What the results depend on and a file may not show.
 _HIDDEN = {

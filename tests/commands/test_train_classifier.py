@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-import train_classifier
 from PIL import Image
 
+from munit_tf import train_classifier
 from munit_tf.errors import InputError
 from munit_tf.metrics import classifier
 from munit_tf.networks.classifiers import build_classifier, named_weights

@@ -4,10 +4,11 @@ import json
 import os
 import re
 
-import doctor
 import pytest
 from data.corrupt_images import make_photos
 from training.processes import TINY
+
+from munit_tf import doctor
 
 SIZES = ["--resize=64", "--image_size=64"]
 

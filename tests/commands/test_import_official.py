@@ -22,9 +22,8 @@ import munit_tf
 from munit_tf.runs import run_folder
 
 torch = pytest.importorskip("torch")
-import import_official  # noqa: E402
+from munit_tf import import_official  # noqa: E402
 
-TOOL = pathlib.Path(import_official.__file__)
 SMALL = dict(dim=2, style_dim=3, mlp_dim=5, n_downsample=1, n_res=1)
 
 
@@ -55,7 +54,7 @@ def golden_run(tmp_path_factory):
         "--dataset", "shapes", "--resize=64", "--image_size=64", "--batch_size=1",
     ]  # fmt: skip
     (folder / "out" / "run").mkdir(parents=True)  # An empty folder may be there already.
-    command = [sys.executable, str(TOOL), *flags]
+    command = [sys.executable, "-m", "munit_tf.import_official", *flags]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert os.listdir(folder / "out") == ["run"]

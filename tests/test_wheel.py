@@ -1,0 +1,76 @@
+"""The wheel, installed without the checkout: every command is there, and presets apply."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+COMMANDS = sorted(path.stem for path in (ROOT / "munit_tf").glob("*.py") if "__main__" in path.read_text())
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder with the package as the wheel has it; its dependencies are this environment's."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in names.splitlines():
+        if name.startswith(("munit_tf/", "flags/")) or "/" not in name:
+            target = source / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / name).is_symlink():
+                target.symlink_to(os.readlink(ROOT / name))
+            elif (ROOT / name).exists():
+                target.write_bytes((ROOT / name).read_bytes())
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    build = [*pip, "wheel", "--no-deps", "--wheel-dir", folder, source]
+    built = subprocess.run(build, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    return folder / "site"
+
+
+# The wheel's package comes first, and the finder of an editable install does not bring in the checkout's.
+RUN = """
+import runpy, sys
+sys.path.insert(0, sys.argv[1])
+sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
+sys.argv = sys.argv[2:]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+def run(installed, cwd, *arguments):
+    """Runs `python -m ...` with the wheel's package and this environment's dependencies."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", RUN, str(installed), *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+def test_presets_and_page_are_in_the_wheel(installed):
+    presets = {path.name for path in (ROOT / "flags").glob("*.flags")}
+    assert {path.name for path in (installed / "munit_tf/flags").iterdir()} == presets
+    assert (installed / "munit_tf/explorer/page.css").is_file()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_page(installed, tmp_path, command):
+    result = run(installed, tmp_path, f"munit_tf.{command}", "--help")
+    assert result.returncode == 0, result.stderr
+    assert f"python -m munit_tf.{command}" in result.stdout
+
+
+def test_two_steps_of_shapes_with_their_preset(installed, tmp_path):
+    result = run(installed, tmp_path, "munit_tf.train", "--dataset=shapes", "--steps=2", "--output=run")
+    assert result.returncode == 0, result.stderr
+    assert f"using {os.path.relpath(installed / 'munit_tf/flags/shapes.flags', tmp_path)}" in result.stderr
+    flags = (tmp_path / "run/run.flags").read_text()
+    assert re.search(r"^--image_size=32x32$", flags, re.MULTILINE)
+    assert (tmp_path / "run/checkpoints/step-2").is_dir()
