@@ -6,6 +6,7 @@ import sys
 import threading
 
 from munit_tf.data.decoding import UnreadableImage
+from munit_tf.data.sources import ImageFiles
 from munit_tf.errors import InputError
 from munit_tf.terminal import escaped
 

@@ -11,6 +11,7 @@ from PIL import Image
 from munit_tf.config.options import DataConfig
 from munit_tf.data import registry
 from munit_tf.data.inspection import duplicates, findings, images, preflight, report, scan
+from munit_tf.data.sources import ImageFiles
 from munit_tf.errors import InputError
 
 SIZE = dict(resize=64, image_size=(64, 64))
@@ -105,7 +106,7 @@ def test_every_kind_of_finding_is_planted_somewhere():
 
 def kinds_of(path, decode=True, **options):
     seen = images.look(
-        Files([str(path)]), 0, "trainA", DataConfig(dataset="x", **{**SIZE, **options}), decode
+        ImageFiles([str(path)]), 0, "trainA", DataConfig(dataset="x", **{**SIZE, **options}), decode
     )
     return [(finding.kind, finding.detail) for finding in seen.findings]
 
@@ -171,10 +172,10 @@ def test_halves_of_a_pair_are_no_copies_of_each_other(tmp_path):
         pair.save(tmp_path / name)
     options = DataConfig(dataset="x", **SIZE)
     paths = [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
-    sides = {"trainA": Files(paths[:1], half="left"), "trainB": Files(paths[:1], half="right")}
+    sides = {"trainA": ImageFiles(paths[:1], half="left"), "trainB": ImageFiles(paths[:1], half="right")}
     looks = [images.look(source, 0, place, options, True) for place, source in sides.items()]
     assert duplicates.find(looks) == [] and not looks[0].findings + looks[1].findings
-    looks.append(images.look(Files(paths[1:], half="left"), 0, "testA", options, True))
+    looks.append(images.look(ImageFiles(paths[1:], half="left"), 0, "testA", options, True))
     assert [(f.kind, f.files) for f in duplicates.find(looks)] == [
         ("train_and_test", (f"{paths[0]} (left half)", f"{paths[1]} (left half)"))
     ]

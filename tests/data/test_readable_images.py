@@ -6,6 +6,7 @@ from PIL import Image
 
 from munit_tf.config.options import DataConfig
 from munit_tf.data import pipeline, readable_images, registry
+from munit_tf.data.sources import ImageFiles
 from munit_tf.errors import InputError
 
 BROKEN = (2, 3, 6)
@@ -82,7 +83,7 @@ def test_pairs_give_way_together(tmp_path):
 
 def test_halves_of_one_file_are_named_once(tmp_path, capfd):
     paths = [str(path) for path in sorted(make(tmp_path / "a").iterdir())]
-    sides = {"a": Files(paths, half="left"), "b": Files(paths, half="right")}
+    sides = {"a": ImageFiles(paths, half="left"), "b": ImageFiles(paths, half="right")}
     sides = readable_images.skip_unreadable(sides, paired=True)
     assert level(sides["a"][2]) == level(sides["b"][2]) == 4
     assert len(capfd.readouterr().err.splitlines()) == 2  # 2 and 3.
@@ -99,10 +100,10 @@ def test_without_skipping_it_is_an_error(tmp_path):
 
 
 def test_a_folder_without_a_readable_image_and_a_disk_that_fails_are_errors(tmp_path):
-    files = Files([str(path) for path in sorted(make(tmp_path / "a", broken=range(7)).iterdir())])
+    files = ImageFiles([str(path) for path in sorted(make(tmp_path / "a", broken=range(7)).iterdir())])
     sources = readable_images.skip_unreadable({"a": files}, paired=False)
     with pytest.raises(InputError, match=r"none of 7 images can be decoded, .*/0\.png and so on"):
         sources["a"][3]
-    gone = readable_images.skip_unreadable({"a": Files([str(tmp_path / "gone.png")])}, paired=False)
+    gone = readable_images.skip_unreadable({"a": ImageFiles([str(tmp_path / "gone.png")])}, paired=False)
     with pytest.raises(InputError, match=r"cannot read .*gone\.png: No such file"):
         gone["a"][0]

@@ -9,6 +9,7 @@ from munit_tf.data.inspection.findings import KINDS, is_fatal
 from munit_tf.data.inspection.images import look
 from munit_tf.data.inspection.scan import of_counts
 from munit_tf.data.readable_images import ReadableImages
+from munit_tf.data.sources import ImageFiles
 from munit_tf.errors import InputError
 
 SAMPLE = 1000
