@@ -7,9 +7,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-CURRENT_PAGES = [
-    page for page in PAGES if page.name != "CHANGELOG.md"
-]  # It also names what earlier versions had.
+# The changelog also names what earlier versions had.
+CURRENT_PAGES = [page for page in PAGES if page.name != "CHANGELOG.md"]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"python -m munit_tf\.(\w+)")
 SCRIPT = re.compile(r"\btools/[\w/]+\.\w+")
