@@ -1,10 +1,11 @@
-# `make train` and `make test` do all of their own set-up. PYTHON chooses the interpreter.
+# `make train`, `make test`, `make lint` and `make docs` do all of their own set-up. PYTHON chooses the interpreter.
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV := .venv-$(VERSION)
 READY := $(VENV)/ready
+DOCS_READY := $(VENV)/docs-ready
 
-.PHONY: train test lint setup
+.PHONY: train test lint docs setup
 
 train: setup
 	$(VENV)/bin/python -m munit_tf.train --dataset=shapes
@@ -16,6 +17,11 @@ lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
+# The site, in site/. A warning of Zensical is an error, and so is one of griffe, which reads the docstrings.
+docs: $(DOCS_READY)
+	@$(VENV)/bin/zensical build --strict --clean >$(VENV)/docs.log 2>&1; status=$$?; cat $(VENV)/docs.log; \
+	  ! grep -q '^griffe:' $(VENV)/docs.log && exit $$status
+
 setup: $(READY)
 
 $(READY): requirements.txt pyproject.toml
@@ -26,3 +32,8 @@ $(READY): requirements.txt pyproject.toml
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
 	@touch $(READY)
+
+$(DOCS_READY): $(READY)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "The documentation needs Python 3.10 or later: make docs PYTHON=python3.11")'
+	@$(VENV)/bin/python -m pip install --quiet --editable '.[docs]'
+	@touch $(DOCS_READY)
