@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import os
+import re
 import signal
 import sys
 import threading
@@ -41,6 +42,17 @@ class ExploreConfig(Config):
     share: bool = option(
         False, "also a public address, through servers of Gradio's: whoever has it can use the page"
     )
+    hosts: Optional[tuple[str, ...]] = option(
+        None,
+        "other addresses, with commas, under which a reverse proxy or a forwarded port makes the page "
+        "available, such as localhost:9000",
+    )
+
+    def __post_init__(self):  # noqa: D105
+        super().__post_init__()
+        for host in self.hosts or ():
+            if not re.fullmatch(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d+)?", host):
+                raise InputError(f"--hosts={host}: must be names such as localhost:9000 or www.example.com")
 
 
 def main(argv):
@@ -63,7 +75,8 @@ def _explore(options):
     devices.set_up()
     # Visitors' files are to go then, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with Server(Studio(options.run, options.max_pixels), options.port, options.share) as server:
+    studio = Studio(options.run, options.max_pixels)
+    with Server(studio, options.port, options.share, options.hosts or ()) as server:
         print(f"open: {server.address} (Ctrl-C ends it)", flush=True)
         if server.public_address:
             print(f"public: {server.public_address}", flush=True)

@@ -20,7 +20,7 @@ class DirectionEvaluator:
     """A subject and the networks that look at it.
 
     Args:
-        subject: scoring.subject.TranslatorUnderTest.
+        subject: a TranslatorUnderTest.
         reference: source of the real images that FID and KID compare with.
         networks: Networks.
         config: EvaluateConfig.

@@ -90,7 +90,7 @@ class Studio:
             return self._networks[direction].encode_style(image)[0]
 
     def encode(self, picture, direction):
-        """What of a Picture does not depend on the style, translation.any_size.Encoded."""
+        """What of a Picture does not depend on the style, inference.padded_inference.Encoded."""
         with self._computing:
             return self._networks[direction].encode(pipeline.to_array(picture.image)[np.newaxis])
 

@@ -1,10 +1,15 @@
 """The page on an address of this machine, without a word to any other."""
 
+from __future__ import annotations
+
 import os
 import pathlib
 import tempfile
+import urllib.parse
+from collections.abc import Iterable
 
 from munit_tf.errors import InputError
+from munit_tf.explorer.model_service import Studio
 
 _FIRST_PORT = 7860
 _LARGEST_UPLOAD = "100mb"
@@ -21,6 +26,8 @@ class Server:
         studio: the Studio that it shows.
         port: the port to serve on; the first free one from 7860 where None.
         share: whether Gradio's own servers make it public as well.
+        hosts: names, with a port where a browser shows one, under which a reverse proxy or a forwarded port
+            makes it available; requests under any other name are refused.
 
     Attributes:
         address: where a browser on this machine finds it.
@@ -30,7 +37,10 @@ class Server:
         InputError: the port is not free.
     """
 
-    def __init__(self, studio, port=None, share=False):
+    def __init__(
+        self, studio: Studio, port: int | None = None, share: bool = False, hosts: Iterable[str] = ()
+    ):
+        hosts = {host.lower() for host in hosts}
         # Visitors' files go with the server. Gradio reads these when it is imported and when a page is made.
         self._files = tempfile.TemporaryDirectory(prefix="munit_tf-explore-")
         os.environ["GRADIO_TEMP_DIR"] = self._files.name
@@ -38,7 +48,7 @@ class Server:
         os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
         import gradio as gr
 
-        from munit_tf.explorer import page
+        from munit_tf.explorer import guard, page
 
         theme = gr.themes.Soft(primary_hue="indigo", neutral_hue="slate", font=_FONT, font_mono=_MONO)
         self._page = page.build(studio)
@@ -58,11 +68,15 @@ class Server:
                 ssr_mode=False,
                 enable_monitoring=False,
                 mcp_server=False,
+                run_history=False,
+                app_kwargs=guard.app_options(hosts),
             )
         except OSError as error:
             self.__exit__()
             ports = f"--port={port} is" if port else f"ports {_FIRST_PORT} to {_FIRST_PORT + 99} are"
             raise InputError(f"{ports} not free: give another by --port") from error
+        if self.public_address:
+            hosts.add(urllib.parse.urlsplit(self.public_address).netloc)
 
     def __enter__(self):
         """Itself."""

@@ -22,7 +22,13 @@ def test_without_gradio(capsys, monkeypatch, tmp_path):
     assert line.startswith("the page needs Gradio") and "pip install --editable '.[explore]'" in line
 
 
-@pytest.mark.parametrize("flag", ["--port=0", "--port=65536", "--port=x", "--max_pixels=0", "--prot=8000"])
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--port=0", "--port=65536", "--port=x", "--max_pixels=0", "--prot=8000",
+        "--hosts=", "--hosts=http://localhost:9000", "--hosts=localhost/page", "--hosts=a,b c",
+    ],
+)  # fmt: skip
 def test_bad_flags(capsys, tmp_path, flag):
     assert flag.partition("=")[0].strip("-") in refused(capsys, f"--run={tmp_path}", flag)
 

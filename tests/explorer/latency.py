@@ -1,6 +1,6 @@
 """How long a slider's move takes to become a picture.
 
-With `munit_tf.explore` running: `PYTHONPATH=tests python tests/exploring/latency.py http://127.0.0.1:7860`.
+With `munit_tf.explore` running: `PYTHONPATH=tests python tests/explorer/latency.py http://127.0.0.1:7860`.
 """
 
 import statistics

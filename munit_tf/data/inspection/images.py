@@ -21,7 +21,7 @@ _SUFFIXES = {
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm", ".pgm"),
 }
-_EXPLAINED = ("truncated", "damaged", "unsupported")  # The others' kind says all.
+_EXPLAINED = ("truncated", "damaged", "unsupported", "too_large")  # The kind of the others says all.
 _CONSTANT_LEVELS = 2  # Of 255; what is left of nothing after JPEG's compression.
 _GREY_LEVELS = 4
 
