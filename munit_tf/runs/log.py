@@ -49,8 +49,8 @@ def truncate(path: pathlib.Path | RemotePath, step: int) -> list[dict[str, Any]]
     if len(rows) < len(lines):
         kept = _unused(path)
         _write(kept, data)
-        dropped = f"{len(lines) - len(rows)} of its {len(lines)} lines are dropped"
-        say(f"warning: {path} is damaged: {dropped}; the old file is kept as {kept.name}", file=sys.stderr)
+        dropped = f"{len(lines) - len(rows)} of {len(lines)} lines dropped"
+        say(f"warning: {path} is damaged, {dropped}: the old file is kept as {kept.name}", file=sys.stderr)
     rows = [row for row in rows if row["step"] <= step]
     _write(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
     return rows
