@@ -113,7 +113,7 @@ class Workers:
 
     def barrier(self):
         """Returns once all workers have come here."""
-        self.largest(0)
+        self.all_reduce_max(0)
 
     def check_same(self, options, step):
         """Makes sure that all workers are about to do the same.
