@@ -85,10 +85,10 @@ def test_four_steps_are_two_and_two_more_with_the_pool_saved():
     for name, variable in other.named_state().items():
         variable.assign(halfway[name])
     result = trained(other, (2, 3))
-    assert {"memory/a/images", "memory/b/count"} <= set(result)
+    assert {"image_pools/a/images", "image_pools/b/count"} <= set(result)
     different = [name for name in expected if not np.array_equal(expected[name], result[name])]
     assert different == []
-    for name in ("memory/a/images", "memory/b/images"):
+    for name in ("image_pools/a/images", "image_pools/b/images"):
         other.named_state()[name].assign(np.zeros_like(halfway[name]))
     for name, variable in other.named_state().items():
         if not name.startswith("memory"):

@@ -70,7 +70,7 @@ def resume(path):
     """What training does with the log when it goes on after step 2; returns the rows that it keeps."""
     folder = run_folder.RunFolder(path)
     rows = folder.truncate_log(2)
-    watches = munit_tf.METHODS["munit"].watches
+    watches = munit_tf.METHODS["munit"].collapse_checks
     writer = tf.summary.create_file_writer(str(path / "tensorboard"))
     callbacks.Log(2, 1, folder, writer, NoDiversity(), watches, 1, rows).after_step(3, {"loss_g": 1.0})
     return rows
