@@ -112,7 +112,7 @@ def test_classifier_with_damaged_weights(saved, tmp_path, name):
     put(tmp_path / "c" / "weights.npz", damaged_npz(good, ["000/kernel"])[name])
     with pytest.raises(InputError) as caught:
         classifier.load(tmp_path / "c")
-    assert_names(caught, tmp_path / "c", "train_classifier.py")
+    assert_names(caught, tmp_path / "c", "munit_tf.train_classifier")
 
 
 def alexnet():

@@ -26,6 +26,7 @@ class Identity:
     """Changes nothing: a method without style, in one direction, that reconstructs nothing."""
 
     style_dim = 0
+    has_style_encoder = has_content_code = False
     directions = ("a2b",)
     result_dtype = tf.float32
 
@@ -37,6 +38,7 @@ class Painter:
     """The perfect filler of outlines: its style is a colour, and it knows every outline's inside."""
 
     style_dim = 3
+    has_style_encoder, has_content_code = True, False
     directions = ("a2b", "b2a")
     result_dtype = tf.float32
 
@@ -66,6 +68,7 @@ class Noisy:
     """Its styles are drawn and cannot be encoded; back from b it adds the code to the image."""
 
     style_dim = 3
+    has_style_encoder, has_content_code = True, False
     directions = ("a2b", "b2a")
     result_dtype = tf.float32
 

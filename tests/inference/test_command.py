@@ -112,8 +112,9 @@ class Negative:
 
     directions = ("a2b",)
     style_dim = 0
+    has_style_encoder = has_content_code = False
     step = 3
-    config = types.SimpleNamespace(size_multiple=8, smallest_input=16)
+    config = types.SimpleNamespace(size_multiple=8, smallest_input=16, gen_dim=1)
 
     def named_weights(self):
         return {}

@@ -15,6 +15,7 @@ class Model:
     """Draws codes that tell the count and the seed."""
 
     style_dim = 2
+    has_style_encoder = True
     encode_style = None  # Never called: `choose` is given `encode`.
 
     def prior_style(self, count, seed):
