@@ -22,11 +22,16 @@ SIZE = 32
 DATA = DataConfig(dataset="shapes", resize=SIZE, image_size=(SIZE, SIZE))
 
 
+# Of a stand-in for a model only the need for memory is asked.
+SMALL = types.SimpleNamespace(gen_dim=1, num_res_blocks=1)
+
+
 class Identity:
     """Changes nothing: a method without style, in one direction, that reconstructs nothing."""
 
     style_dim = 0
     has_style_encoder = has_content_code = False
+    config = SMALL
     directions = ("a2b",)
     result_dtype = tf.float32
 
@@ -39,6 +44,7 @@ class Painter:
 
     style_dim = 3
     has_style_encoder, has_content_code = True, False
+    config = SMALL
     directions = ("a2b", "b2a")
     result_dtype = tf.float32
 
@@ -68,7 +74,8 @@ class Noisy:
     """Its styles are drawn and cannot be encoded; back from b it adds the code to the image."""
 
     style_dim = 3
-    has_style_encoder, has_content_code = True, False
+    has_style_encoder = has_content_code = False
+    config = SMALL
     directions = ("a2b", "b2a")
     result_dtype = tf.float32
 

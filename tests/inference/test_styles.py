@@ -144,7 +144,8 @@ def test_flags_that_exclude_each_other(flags, names):
 
 def test_a_method_that_cannot_encode_a_style(tmp_path):
     make_images(tmp_path / "references", [(8, 8)])
-    message = refused(model=types.SimpleNamespace(style_dim=2), style_image=str(tmp_path / "references"))
+    model = types.SimpleNamespace(style_dim=2, has_style_encoder=False)
+    message = refused(model=model, style_image=str(tmp_path / "references"))
     assert message.startswith("--style_image: this method cannot encode a style")
 
 
