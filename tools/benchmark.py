@@ -187,7 +187,7 @@ class _Operations:
 
     A context manager, to be entered while a function of the model is traced.
 
-    What `prepare` and `generate` make is made for either update, and learnt from in one: once forward and
+    What `prepare` and `make_fakes` make is made for either update, and learnt from in one: once forward and
     thrice for the other, since a gradient takes two convolutions. The losses' networks are run once and
     learnt from. What is made again for a gradient does not count.
 
@@ -214,7 +214,7 @@ class _Operations:
             return y
 
         self._patches = [mock.patch.object(Conv, "__call__", call)]
-        factors = dict(prepare=4, generate=4, discriminator_losses=3, generator_losses=3)
+        factors = dict(prepare=4, make_fakes=4, discriminator_losses=3, generator_losses=3)
         for name, factor in factors.items():
             self._patches.append(mock.patch.object(self._model, name, self._counted(name, factor)))
         for patch in self._patches:

@@ -18,7 +18,7 @@ def refused(capsys, *flags):
     status, out, err = run(capsys, *flags)
     assert (status, out) == (2, "")
     line = err.splitlines()[-1]
-    assert line.startswith("serving_client: ") and len(line) < 900, err
+    assert line.startswith("munit_tf.serving_client: ") and len(line) < 900, err
     return line
 
 
