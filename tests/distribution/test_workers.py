@@ -161,7 +161,7 @@ def tf_config(addresses, kind, index):
         ("{cluster", ["TF_CONFIG={cluster is not understood", '"cluster"']),
         ('{"cluster": {"worker": ["a:1", "b:1"]}}', ["is not understood"]),
         (tf_config(["a", "b"], "worker", 0), ["is not understood"]),
-        (tf_config(["a:1", "a:1"], "worker", 0), ["host:port of its own"]),
+        (tf_config(["a:1", "a:1"], "worker", 0), ["its own host:port"]),
         (tf_config(["a:1", "b:1"], "worker", 2), ["no task of type worker and index 2"]),
         (tf_config(["a:1", "b:1"], "ps", 0), ["no task of type ps"]),
     ],
