@@ -8,7 +8,7 @@ from typing import Any, Union
 import keras
 import tensorflow as tf
 
-# Private attributes used here, checked with Keras 2.15.0, 3.5.0 and 3.15.1:
+# Private attributes used here, tested with Keras 2.15.0 and 3.7.0 to 3.15.1:
 # Keras 2: AutoCastVariable._variable, Optimizer._index_dict and ._var_key, Adam._momentums and ._velocities,
 # LossScaleOptimizer._loss_scale._current_loss_scale.
 # Keras 3: Variable._value, Optimizer._get_variable_index, Adam._momentums and ._velocities.
