@@ -49,7 +49,7 @@ def _report(options, received):
     output = relative(options.train.output)
     if received:
         flagfile = shlex.quote(f"--flagfile={output / 'run.flags'}")
-        say(f"stopped; to go on: python -m munit_tf.train {flagfile}", file=sys.stderr)
+        say(f"stopped; to resume: python -m munit_tf.train {flagfile}", file=sys.stderr)
         return
     say(f"run folder: {output}")
     picture = output / "samples" / f"step_{options.train.steps:08d}_a2b.png"

@@ -60,7 +60,7 @@ class ClassifierConfig(Config):
     from_scratch: bool = option(False, "train inception_v3 from random weights instead of ImageNet weights")
     weights_dir: str = option(
         os.path.join("~", ".keras", "models"),
-        "folder of Keras' weights; missing weights are downloaded to it",
+        "folder of Keras' weights; they are downloaded if missing",
         path=True,
     )
     image_size: Optional[int] = option(
@@ -102,9 +102,7 @@ def train(config: ClassifierConfig) -> None:
     size = config.image_size or DEFAULT_SIZES[config.backbone]
     if size < SMALLEST_SIZES[config.backbone]:
         least = SMALLEST_SIZES[config.backbone]
-        raise InputError(
-            f"--image_size={size} is too small for {config.backbone}: at least {least} is required"
-        )
+        raise InputError(f"--image_size={size} is too small for {config.backbone}: at least {least} needed")
     machine.require(
         _BATCHES * config.batch_size * size**2 * 3 * 4,
         f"--batch_size={config.batch_size} at {size} pixels: loading images needs",

@@ -92,7 +92,7 @@ def test_a_worker_dies_all_start_again_and_one_is_told_to_stop(folder, mirrored,
     workers[1].terminate()
     assert [worker.wait() for worker in workers] == [128 + signal.SIGTERM] * 2
     for i in range(2):
-        assert "stopped; to go on" in (folder / f"stderr{i}").read_text()
+        assert "stopped; to resume" in (folder / f"stderr{i}").read_text()
     rows = log(run)
     last = len(rows)
     assert [row["step"] for row in rows] == list(range(1, last + 1))
