@@ -1,4 +1,4 @@
-# `make train`, `make test`, `make lint` and `make docs` do all of their own set-up. PYTHON chooses the interpreter.
+# `make train`, `make test`, `make lint` and `make docs` create their own environment. PYTHON selects the interpreter.
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV := .venv-$(VERSION)
@@ -17,7 +17,7 @@ lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
-# The site, in site/. A warning of Zensical is an error, and so is one of griffe, which reads the docstrings.
+# Builds the site in site/. Warnings of Zensical, and of griffe, which parses the docstrings, are errors.
 docs: $(DOCS_READY)
 	@$(VENV)/bin/zensical build --strict --clean >$(VENV)/docs.log 2>&1; status=$$?; cat $(VENV)/docs.log; \
 	  ! grep -q '^griffe:' $(VENV)/docs.log && exit $$status
@@ -26,7 +26,7 @@ setup: $(READY)
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9) and "Python 3.9 or later is needed: make PYTHON=python3.11 ...")'
-	@echo "Setting up $(VENV), once: a minute or a few."
+	@echo "Setting up $(VENV) (only once): takes a few minutes."
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip

@@ -1,9 +1,12 @@
 """Multimodal unsupervised image-to-image translation: MUNIT, MISO and others in TensorFlow and Keras.
 
-The public names are imported when they are first used, so that commands can set TensorFlow up before.
+The public names are imported on first use, so that commands can configure TensorFlow before that.
 """
 
+from __future__ import annotations
+
 import importlib
+from typing import Any
 
 __version__ = "0.1.0"
 __all__ = ["METHODS", "InputError", "create", "load"]
@@ -15,11 +18,11 @@ _MODULES = {
 }
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [*globals(), *_MODULES]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'munit_tf' has no attribute {name!r}")
     return getattr(importlib.import_module(_MODULES[name]), name)

@@ -1,7 +1,7 @@
-"""The error that a user can fix."""
+"""The error for problems that the user can fix."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Something that the user can mend; a command prints it as one line and ends with status 2."""
+    """A problem that the user can fix; a command prints it as one line and ends with status 2."""

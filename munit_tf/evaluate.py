@@ -2,21 +2,22 @@
 
 import os
 import sys
+from collections.abc import Sequence
 
-# Before TensorFlow is imported: of its own messages only fatal ones.
+# Set before TensorFlow is imported: shows only its fatal messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 USAGE = """\
-Measures the translations of a run folder; writes RUN/evaluation.json and prints a table.
+Evaluates the translations of a run folder; writes RUN/evaluation.json and prints a table.
 
   python -m munit_tf.evaluate --run=runs/shapes-munit
   python -m munit_tf.evaluate --run=RUN --metrics=lpips,fid --direction=a2b --compare=RUN2,RUN3
 
-Exit status: 0 if every metric asked for was computed; 3 if some were not, each of which is named with
-the reason; 2 for an error."""
+Exit status: 0 if all requested metrics were computed; 3 if some were not (the reasons are printed); 2 for
+an error."""
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
     from munit_tf.cli.command_line import run_command
     from munit_tf.evaluation.options import EvaluateConfig

@@ -1,4 +1,4 @@
-"""Serves a page to play with a trained model: `python -m munit_tf.explore --run=RUN`."""
+"""Serves a page to explore a trained model: `python -m munit_tf.explore --run=RUN`."""
 
 import dataclasses
 import importlib.util
@@ -7,62 +7,63 @@ import re
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Optional
 
 from munit_tf.config.schema import Config, option
 from munit_tf.errors import InputError
 
-# Before TensorFlow is imported: of its own messages only fatal ones.
+# Set before TensorFlow is imported: shows only its fatal messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 USAGE = """\
-Serves a web page on this machine to play with a trained model: pictures and photos under random,
-example-guided and interpolated styles, with a slider for each number of the style code.
+Serves a web page on this machine to explore a trained model: translations of images and uploads with
+random, example-guided and interpolated styles, and a slider for each dimension of the style code.
 
   python -m munit_tf.explore --run=RUN
 
-Open the address that it prints. It needs the extra `explore`: pip install --editable '.[explore]'."""
+Open the address that it prints. The extra `explore` is required: pip install --editable '.[explore]'."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ExploreConfig(Config):
     """Style explorer."""
 
-    run: Optional[str] = option(None, "run folder of the model", path=True, remote=True, required=True)
+    run: str = option(None, "run folder of the model", path=True, remote=True, required=True)
     port: Optional[int] = option(
-        None, "port on this machine (default: the first free one from 7860)", minimum=1, maximum=65535
+        None, "port on this machine (default: the first free port from 7860)", minimum=1, maximum=65535
     )
     max_pixels: int = option(
         1024 * 1024,
-        "larger pictures are scaled down to this many pixels, for the memory",
+        "scale larger images down to this many pixels, to limit memory use",
         minimum=256,
         maximum=1_000_000_000,
         memory=True,
     )
     share: bool = option(
-        False, "also a public address, through servers of Gradio's: whoever has it can use the page"
+        False, "create a public address through Gradio's servers; anyone who knows it can use the page"
     )
     hosts: Optional[tuple[str, ...]] = option(
         None,
-        "other addresses, with commas, under which a reverse proxy or a forwarded port makes the page "
-        "available, such as localhost:9000",
+        "comma-separated other addresses of the page, behind a reverse proxy or forwarded port, for example "
+        "localhost:9000",
     )
 
-    def __post_init__(self):  # noqa: D105
+    def __post_init__(self) -> None:  # noqa: D105
         super().__post_init__()
         for host in self.hosts or ():
             if not re.fullmatch(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d+)?", host):
-                raise InputError(f"--hosts={host}: must be names such as localhost:9000 or www.example.com")
+                raise InputError(f"--hosts={host}: must be host names like localhost:9000 or www.example.com")
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
     from munit_tf.cli import command_line
 
     return command_line.run_command("munit_tf.explore", USAGE, ExploreConfig, _explore, argv)
 
 
-def _explore(options):
+def _explore(options: ExploreConfig) -> None:
     if importlib.util.find_spec("gradio") is None:
         raise InputError(
             "the page needs Gradio, which is not installed: pip install --editable '.[explore]' in the "
@@ -73,11 +74,11 @@ def _explore(options):
     from munit_tf.explorer.server import Server
 
     devices.set_up()
-    # Visitors' files are to go then, too.
+    # SystemExit makes the server remove visitors' files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     studio = Studio(options.run, options.max_pixels)
     with Server(studio, options.port, options.share, options.hosts or ()) as server:
-        print(f"open: {server.address} (Ctrl-C ends it)", flush=True)
+        print(f"open: {server.address} (Ctrl-C to stop)", flush=True)
         if server.public_address:
             print(f"public: {server.public_address}", flush=True)
         threading.Event().wait()

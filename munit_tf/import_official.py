@@ -1,4 +1,4 @@
-"""Turns a checkpoint of MUNIT's authors into a run folder: `python -m munit_tf.import_official --help`."""
+"""Converts a checkpoint of MUNIT's authors to a run folder: `python -m munit_tf.import_official --help`."""
 
 import dataclasses
 import os
@@ -7,30 +7,31 @@ import re
 import shlex
 import shutil
 import sys
-from typing import Optional
+from collections.abc import Iterable, Sequence
+from typing import Any, Optional
 
-# Before TensorFlow is imported: of its own messages only fatal ones.
+# Set before TensorFlow is imported: shows only its fatal messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from munit_tf.cli import command_line, help
-from munit_tf.config.options import check_sizes
+from munit_tf.config.options import Options, check_sizes
 from munit_tf.config.schema import MOST_STEPS, Config, option, to_text
 from munit_tf.errors import InputError
 from munit_tf.terminal import say
 
 USAGE = """\
-Turns a checkpoint of the authors' PyTorch implementation of MUNIT into a run folder.
+Converts a checkpoint of the authors' PyTorch implementation of MUNIT to a run folder.
 
   python -m munit_tf.import_official --generator=gen_01000000.pt --output=RUN
   python -m munit_tf.import_official --generator=gen_01000000.pt --discriminator=dis_01000000.pt \\
       --dataset=FOLDER --resize=256 --image_size=256 --cycle_weight=10 --output=RUN
 
-The sizes of the networks are read off the files. What files do not show (images and their size, padding,
-activations, loss, weights of losses, learning rate) comes from the flags of munit_tf.train. PyTorch must be
-installed: pip install 'torch>=2.6'"""
+The files determine the sizes of the networks. All other options (images and their size, padding,
+activations, loss, loss weights, learning rate) are flags of munit_tf.train. PyTorch is required:
+pip install 'torch>=2.6'"""
 PROGRAM = "munit_tf.import_official"
-_DEFAULT_STEP = "as neither --step nor a name like gen_01000000.pt tells"
-# What the results depend on and a file may not show.
+_DEFAULT_STEP = "because neither --step nor a name like gen_01000000.pt gives it"
+# Options that change the results and that a file may not determine.
 _HIDDEN = {
     "generator": ("gen_activation", "gen_padding"),
     "discriminator": ("dis_norm", "dis_activation", "dis_padding", "gan_loss"),
@@ -39,25 +40,25 @@ _HIDDEN = {
 
 @dataclasses.dataclass(frozen=True)
 class ImportConfig(Config):
-    """The authors' files."""
+    """Files of the authors."""
 
-    generator: Optional[str] = option(None, "file of both generators: gen_*.pt", path=True, required=True)
+    generator: str = option(None, "gen_*.pt, the file of both generators", path=True, required=True)
     discriminator: Optional[str] = option(
         None,
-        "file of both discriminators, dis_*.pt; without it training goes on with random ones",
+        "dis_*.pt, the file of both discriminators; without it they get random weights",
         path=True,
     )
     step: Optional[int] = option(
         None,
-        "training steps behind the files, which the learning rate follows (default: the number in a name "
-        "like gen_01000000.pt, else 0)",
+        "training steps taken, which the learning rate depends on (default: the number in a name like "
+        "gen_01000000.pt, else 0)",
         minimum=0,
         maximum=MOST_STEPS,
     )
 
 
-def main(argv):
-    """Runs the tool; returns its exit status."""
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns its exit status."""
     from munit_tf.data import registry
     from munit_tf.runs.run_folder import CONFIGS
 
@@ -68,22 +69,22 @@ def main(argv):
 
     with command_line.errors_reported(PROGRAM, ImportConfig) as outcome:
         files, rest = command_line.parse_some(argv, ImportConfig)
-        states, shown = _read(files)
-        known = {name: value for options in shown.values() for name, value in options.items()}
+        states, known_by_kind = _read(files)
+        known = {name: value for values in known_by_kind.values() for name, value in values.items()}
         options, shipped = command_line.parse(rest, methods, registry.NAMES, known)
         if shipped:
             say(f"using {os.path.relpath(shipped)}", file=sys.stderr)
-        step, its_source = _step(files)
+        step, step_origin = _step(files)
         _import(files, states, step, options)
-        _report(shown, step, its_source, options)
+        _report(known_by_kind, step, step_origin, options)
     return outcome.status
 
 
-def _read(files):
-    """Two dicts with "generator", and "discriminator" if given: the states, and the options they show."""
+def _read(files: ImportConfig) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """(states, the options that they determine), dicts by "generator" and, if given, "discriminator"."""
     from munit_tf.models import pytorch_import
 
-    states, shown = {}, {}
+    states, known_by_kind = {}, {}
     for kind, options_of in (
         ("generator", pytorch_import.generator_options),
         ("discriminator", pytorch_import.discriminator_options),
@@ -91,12 +92,12 @@ def _read(files):
         path = getattr(files, kind)
         if path:
             state = _load(path)
-            shown[kind] = options_of(state, path)
+            known_by_kind[kind] = options_of(state, path)
             states[kind] = pytorch_import.without_unused(state)
-    return states, shown
+    return states, known_by_kind
 
 
-def _load(path):
+def _load(path: str) -> dict[str, Any]:
     """The state {"a/key": array} of one of the authors' files; see `munit_tf.models.pytorch_import`."""
     try:
         import torch
@@ -104,7 +105,7 @@ def _load(path):
         raise InputError(f"PyTorch cannot be imported ({error}): pip install 'torch>=2.6'") from None
     if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6):
         raise InputError(
-            f"PyTorch {torch.__version__} can be made to run what a file hides (CVE-2025-32434): "
+            f"PyTorch {torch.__version__} can execute code in a file (CVE-2025-32434): "
             "pip install 'torch>=2.6'"
         )
     from munit_tf.models import pytorch_import
@@ -113,40 +114,41 @@ def _load(path):
         raise InputError(f"there is no file {path}")
     try:
         domains = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # Each way of being no checkpoint raises a type of its own.
+    except Exception as error:  # The type depends on what is wrong with the file.
         reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
         raise InputError(f"{path} is not a checkpoint of weights ({reason})") from error
     if not isinstance(domains, dict):
-        raise InputError(f"{path} holds a {type(domains).__name__} and not the authors' dict of a and b")
+        raise InputError(f"{path} holds a {type(domains).__name__}, not the authors' dict of a and b")
     if set(domains) != {"a", "b"}:
         keys = pytorch_import.few(map(str, domains))
         raise InputError(f"{path} is not the authors' dict of a and b: it has the keys {keys}")
     state = {}
     for domain, tensors in domains.items():
         if not isinstance(tensors, dict) or not all(map(torch.is_tensor, tensors.values())):
-            raise InputError(f"{path} is not a checkpoint of weights: {domain} is no dict of tensors")
+            raise InputError(f"{path} is not a checkpoint of weights: {domain} is not a dict of tensors")
         for key, tensor in tensors.items():
             state[f"{domain}/{key}"] = tensor.detach().float().numpy()
     return state
 
 
-def _step(files):
-    """(the step, where it is from)."""
+def _step(files: ImportConfig) -> tuple[int, str]:
+    """(the step, its origin in words)."""
     if files.step is not None:
         return files.step, "from --step"
-    steps = {}
+    steps: dict[int, str] = {}
     for path in filter(None, (files.generator, files.discriminator)):
         match = re.fullmatch(r"(?:gen|dis)_(\d+)\.pt", os.path.basename(path))
         if match:
             steps.setdefault(int(match[1]), os.path.basename(path))
     if len(steps) > 1:
-        raise InputError(f"{' and '.join(steps.values())} are of different steps: say which by --step")
+        raise InputError(f"{' and '.join(steps.values())} have different steps: give --step")
     for step, name in steps.items():
-        return dataclasses.replace(files, step=step).step, f"from the name {name}"
+        dataclasses.replace(files, step=step)  # Checks the range.
+        return step, f"from the name {name}"
     return 0, _DEFAULT_STEP
 
 
-def _import(files, states, step, options):
+def _import(files: ImportConfig, states: dict[str, Any], step: int, options: Options) -> None:
     """Writes the run folder."""
     import keras
     import tensorflow as tf
@@ -155,7 +157,8 @@ def _import(files, states, step, options):
     from munit_tf.runs import loading, run_folder
     from munit_tf.storage.paths import is_remote
 
-    output = run_folder.RunFolder(options.train.output).path
+    assert options.train.output is not None  # Set by command_line.parse.
+    output: Any = run_folder.RunFolder(options.train.output).path
     if is_remote(output):
         raise InputError(f"--output={output}: files must be on this machine")
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
@@ -165,7 +168,7 @@ def _import(files, states, step, options):
 
     tf.config.set_visible_devices([], "GPU")
     keras.utils.set_random_seed(options.train.seed)
-    # The perceptual loss has no weights in a checkpoint, and compiling it would fetch VGG-16's.
+    # A checkpoint has no weights of the perceptual loss, and compiling it would download VGG-16.
     config = dataclasses.replace(options.model, perceptual_weight=0.0)
     model = loading.build_model(dataclasses.replace(options, model=config))
     model.compile()
@@ -186,24 +189,26 @@ def _import(files, states, step, options):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _report(shown, step, its_source, options):
-    """Prints what was read off the files, what was not, and how to go on."""
+def _report(known_by_kind: dict[str, dict[str, Any]], step: int, step_origin: str, options: Options) -> None:
+    """Prints the options from the files, the other options, and how to continue."""
     for kind, hidden in _HIDDEN.items():
-        if kind not in shown:
-            print(f"{kind}: no file given, so its weights are random: for training on only")
+        if kind not in known_by_kind:
+            print(f"{kind}: no file given, so its weights are random: use it only for further training")
             continue
-        print(f"{kind}, as its file shows: {_flags(options, shown[kind])}")
-        print(f"{kind}, by flag or default: {_flags(options, [h for h in hidden if h not in shown[kind]])}")
-    say(f"step: {step}, {its_source}; Adam's moments start at 0")
-    output = pathlib.Path(os.path.relpath(options.train.output))
+        known = known_by_kind[kind]
+        print(f"{kind}, from its file: {_flags(options, known)}")
+        others = [name for name in hidden if name not in known]
+        print(f"{kind}, by flag or default: {_flags(options, others)}")
+    say(f"step: {step}, {step_origin}; Adam's moments start at 0")
+    output = pathlib.Path(os.path.relpath(str(options.train.output)))
     say(f"run folder: {output}")
     flagfile = shlex.quote(f"--flagfile={output / 'run.flags'}")
     images = "" if options.data.dataset or options.data.train_a else " --dataset=..."
     longer = "" if options.train.steps > step else f", with --steps above {step}"
-    say(f"to train on: python -m munit_tf.train {flagfile} --resume=must{images}{longer}")
+    say(f"to continue training: python -m munit_tf.train {flagfile} --resume=must{images}{longer}")
 
 
-def _flags(options, names):
+def _flags(options: Options, names: Iterable[str]) -> str:
     return " ".join(f"--{name}={to_text(getattr(options.model, name))}" for name in names)
 
 

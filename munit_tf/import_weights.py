@@ -1,4 +1,4 @@
-"""Turns published PyTorch weights into the files that `python -m munit_tf.evaluate` reads for LPIPS."""
+"""Converts published PyTorch weights to the files that `python -m munit_tf.evaluate` reads for LPIPS."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import json
 import os
 import pathlib
 import sys
-from typing import Optional
+from collections.abc import Sequence
+from typing import Any, Optional
 
 import numpy as np
 
@@ -18,19 +19,19 @@ from munit_tf.storage.atomic import atomic_write
 from munit_tf.storage.paths import is_special
 from munit_tf.terminal import say
 
-# Before TensorFlow is imported: of its own messages only fatal ones.
+# Set before TensorFlow is imported: shows only its fatal messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 USAGE = """\
-Turns torchvision's AlexNet and VGG-16 and the linear weights of the `lpips` package into alexnet.npz,
-vgg16.npz and lpips.npz, for `python -m munit_tf.evaluate`. It needs PyTorch: pip install torch.
+Converts torchvision's AlexNet and VGG-16 and the linear weights of the `lpips` package to alexnet.npz,
+vgg16.npz and lpips.npz, for `python -m munit_tf.evaluate`. PyTorch is required: pip install torch.
 
   python -m munit_tf.import_weights --alexnet=alexnet-owt-7be5be79.pth --lpips=site-packages/lpips
 
-The files: https://download.pytorch.org/models/alexnet-owt-7be5be79.pth and vgg16-397923af.pth there;
-pip install --no-deps lpips==0.1.4."""
+Sources: https://download.pytorch.org/models/alexnet-owt-7be5be79.pth and .../vgg16-397923af.pth;
+pip install --no-deps lpips==0.1.4"""
 
-# The names of torchvision's files carry the first digits of their SHA-256.
+# First hexadecimal digits of the SHA-256; torchvision's file names contain them.
 KNOWN_SHA256 = {
     "alexnet": ("7be5be79", "4df8aa71"),
     "vgg16": ("397923af",),
@@ -58,31 +59,31 @@ class ImportConfig(Config):
     )
     output: str = option(
         os.path.join("~", ".keras", "models"),
-        "folder to write to (default: where evaluate looks)",
+        "output folder (default: the one that evaluate reads)",
         path=True,
     )
 
 
-def import_weights(config):
+def import_weights(config: ImportConfig) -> None:
     """Writes a file for each flag given.
 
     Raises:
-        InputError: a file is missing, is not the published one, or holds something else.
+        InputError: a file is missing, differs from the published one, or has other contents.
     """
     if not (config.alexnet or config.vgg16 or config.lpips):
         raise InputError("nothing to do: give --alexnet, --vgg16 or --lpips (--help shows how)")
-    found = {}
+    weights = {}
     for network in ("alexnet", "vgg16"):
         path = getattr(config, network)
         if path:
-            found[network] = _network(network, path)
+            weights[network] = _network(network, path)
     if config.lpips:
-        found["lpips"] = _linear(config.lpips)
-    for name, arrays in found.items():
+        weights["lpips"] = _linear(config.lpips)
+    for name, arrays in weights.items():
         say(f"wrote {_write(config.output, name, arrays)}")
 
 
-def _network(network, path):
+def _network(network: str, path: str) -> dict[str, Any]:
     """{"0/kernel": [k,k,C_in,C_out], "0/bias": [C_out], ..., "source"} from torchvision's file."""
     from munit_tf.networks import pretrained
 
@@ -102,9 +103,9 @@ def _network(network, path):
     return {**arrays, "source": json.dumps({os.path.basename(path): digest})}
 
 
-def _linear(folder):
-    """{"alexnet/0.1/0": [C], ..., "source"} of every network and version that the package has."""
-    folder = pathlib.Path(folder)
+def _linear(package: str) -> dict[str, Any]:
+    """{"alexnet/0.1/0": [C], ..., "source"} of every network and version in the package."""
+    folder = pathlib.Path(package)
     folder = folder / "weights" if (folder / "weights").is_dir() else folder
     arrays, source = {}, {}
     for network, short in _PACKAGE_NAMES.items():
@@ -123,31 +124,31 @@ def _linear(folder):
     return {**arrays, "source": json.dumps(source)}
 
 
-def _known_sha256(path, name, what):
-    """The SHA-256 of a file, in hexadecimal, if it is the one that is known by this name."""
+def _known_sha256(path: str | pathlib.Path, name: str, description: str) -> str:
+    """The hexadecimal SHA-256 of a file; raises InputError unless it is the known one of this name."""
     digest, known = _sha256(path), KNOWN_SHA256[name]
     if not digest.startswith(known):
         raise InputError(
-            f"{path} is not {what}: its SHA-256 begins with {digest[:8]}, not {' or '.join(known)}; fetch it "
-            "again"
+            f"{path} is not {description}: its SHA-256 begins with {digest[:8]}, not {' or '.join(known)}; "
+            "download it again"
         )
     return digest
 
 
-def _load(path):
-    """A file of PyTorch's as {name: array}; nothing in it is run."""
+def _load(path: str | pathlib.Path) -> dict[str, np.ndarray]:
+    """Reads a PyTorch file as {name: array}; runs no code in it."""
     try:
         import torch
     except ImportError as error:
-        raise InputError("PyTorch is needed to read its files: pip install torch") from error
+        raise InputError("PyTorch is required to read its files: pip install torch") from error
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         return {name: value.numpy() for name, value in state.items()}
-    except Exception as error:  # Of pickle, zipfile or torch, whichever meets the damage.
-        raise InputError(f"{path} cannot be read as PyTorch weights: fetch it again") from error
+    except Exception as error:  # pickle, zipfile or torch raises it.
+        raise InputError(f"{path} cannot be read as PyTorch weights: download it again") from error
 
 
-def _sha256(path):
+def _sha256(path: str | pathlib.Path) -> str:
     from munit_tf.networks import pretrained
 
     if is_special(path):
@@ -158,7 +159,7 @@ def _sha256(path):
         raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _write(folder, name, arrays):
+def _write(folder: str, name: str, arrays: dict[str, Any]) -> pathlib.Path:
     path = pathlib.Path(folder) / f"{name}.npz"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -169,7 +170,7 @@ def _write(folder, name, arrays):
     return path
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
     return run_command("munit_tf.import_weights", USAGE, ImportConfig, import_weights, argv)
 

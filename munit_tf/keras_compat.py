@@ -1,56 +1,66 @@
-"""The only module that knows which Keras is there."""
+"""The differences between Keras 2 and Keras 3; no other module depends on the version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Union
 
 import keras
 import tensorflow as tf
 
+# Private attributes used here, tested with Keras 2.15.0 and 3.7.0 to 3.15.1:
+# Keras 2: AutoCastVariable._variable, Optimizer._index_dict and ._var_key, Adam._momentums and ._velocities,
+# LossScaleOptimizer._loss_scale._current_loss_scale.
+# Keras 3: Variable._value, Optimizer._get_variable_index, Adam._momentums and ._velocities.
 KERAS_2 = keras.__version__.startswith("2.")
+Variable = Union[tf.Variable, "keras.Variable"]
 
 
-def is_variable(x):
-    """Whether `x` is a variable, TensorFlow's or Keras'."""
+def is_variable(x: Any) -> bool:
+    """Whether `x` is a variable of TensorFlow or Keras."""
     return isinstance(x, tf.Variable if KERAS_2 else (tf.Variable, keras.Variable))
 
 
-def tf_variable(variable):
-    """The tf.Variable of a variable."""
+def tf_variable(variable: Variable) -> tf.Variable:
+    """The tf.Variable that holds a variable's value."""
     return variable if isinstance(variable, tf.Variable) else variable.value
 
 
-def full_precision(variable):
-    """A weight's value as it is stored, where inside a layer of half precision it reads as half."""
+def full_precision(variable: Variable) -> tf.Tensor:
+    """The stored value of a weight; inside a layer of half precision, reading it would cast it."""
     stored = getattr(variable, "_variable" if KERAS_2 else "_value", None)
-    # While Keras 3 finds out shapes nothing is stored yet.
+    # Nothing is stored while Keras 3 infers shapes.
     return tf.convert_to_tensor(variable if stored is None else stored)
 
 
 class Adam(keras.optimizers.Adam):
-    """Keras' Adam, for subclasses with `begin_step`. It is to be built before its first step."""
+    """Keras' Adam, for subclasses with `begin_step`. It must be built before its first step."""
 
-    def begin_step(self):
-        """Works out what is the same for all weights; every replica of a step calls it, with one result."""
+    def begin_step(self) -> None:
+        """Computes what all weights share in a step; every replica calls it and must get the same result."""
         raise NotImplementedError
 
     if KERAS_2:
 
-        def __init__(self, **options):
-            # XLA would compile the update of every weight by itself.
+        def __init__(self, **options: Any) -> None:
+            # With XLA, the update of every weight would be compiled separately.
             super().__init__(jit_compile=False, **options)
 
-        def apply_gradients(self, *args, **kwargs):
-            """One step."""
+        def apply_gradients(self, *args: Any, **kwargs: Any) -> Any:
+            """Takes one step."""
             self.begin_step()
             return super().apply_gradients(*args, **kwargs)
 
     else:
 
-        def apply(self, *args, **kwargs):
-            """One step."""
+        def apply(self, *args: Any, **kwargs: Any) -> Any:
+            """Takes one step."""
             self.begin_step()
             return super().apply(*args, **kwargs)
 
 
-def adam_slots(optimizer, variable):
-    """The (first, second) moments, tf.Variables, that a keras.optimizers.Adam keeps for `variable`."""
+def adam_slots(optimizer: keras.optimizers.Adam, variable: Variable) -> tuple[tf.Variable, tf.Variable]:
+    """Adam's (first, second) moments of `variable`."""
     if KERAS_2:
         index = optimizer._index_dict[optimizer._var_key(variable)]
     else:
@@ -58,15 +68,15 @@ def adam_slots(optimizer, variable):
     return tf_variable(optimizer._momentums[index]), tf_variable(optimizer._velocities[index])
 
 
-def with_loss_scaling(optimizer):
-    """`optimizer` with dynamic loss scaling, which skips steps whose gradients are not finite."""
+def with_loss_scaling(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """`optimizer` with dynamic loss scaling; it skips steps with gradients that are not finite."""
     if KERAS_2:
         return keras.mixed_precision.LossScaleOptimizer(optimizer)
     return keras.optimizers.LossScaleOptimizer(optimizer)
 
 
-def loss_scaling_variables(optimizer):
-    """{name: tf.Variable} of the state that loss scaling keeps; empty for other optimisers."""
+def loss_scaling_variables(optimizer: keras.optimizers.Optimizer) -> dict[str, tf.Variable]:
+    """{name: tf.Variable} of the state of loss scaling; empty for an optimizer without it."""
     if KERAS_2:
         if not isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
             return {}
@@ -79,20 +89,22 @@ def loss_scaling_variables(optimizer):
     return {"loss_scale": optimizer.dynamic_scale.value, "good_steps": optimizer.step_counter.value}
 
 
-def inner_optimizer(optimizer):
-    """The optimiser that loss scaling wraps, or `optimizer` itself."""
+def inner_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer inside loss scaling, or `optimizer` itself."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-def scale_loss(optimizer, loss):
-    """`loss` as `apply_gradients` expects its gradients to be scaled."""
+def scale_loss(optimizer: keras.optimizers.Optimizer, loss: tf.Tensor) -> tf.Tensor:
+    """Scales a loss whose gradients are passed to `apply_gradients`."""
     if KERAS_2:
         return optimizer.get_scaled_loss(loss) if hasattr(optimizer, "get_scaled_loss") else loss
     return optimizer.scale_loss(loss)
 
 
-def apply_gradients(optimizer, gradients, variables):
-    """One step with the gradients of a loss that `scale_loss` has scaled; sums over replicas."""
+def apply_gradients(
+    optimizer: keras.optimizers.Optimizer, gradients: Sequence[tf.Tensor], variables: Sequence[Variable]
+) -> None:
+    """Takes one step with gradients of a loss scaled by `scale_loss`; sums them over replicas."""
     if KERAS_2:
         if hasattr(optimizer, "get_unscaled_gradients"):
             gradients = optimizer.get_unscaled_gradients(gradients)
@@ -101,8 +113,11 @@ def apply_gradients(optimizer, gradients, variables):
     optimizer.apply_gradients(zip(gradients, variables))
 
 
-def _infinite_on_all_or_none(gradients):
-    """Makes an overflow on one replica one on all: Keras 3 looks for it before it sums over them."""
+def _infinite_on_all_or_none(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Sets all gradients to infinity on all replicas if any replica has an overflow.
+
+    Keras 3 checks each replica before it sums over them.
+    """
     overflow = tf.add_n([tf.reduce_sum(tf.cast(~tf.math.is_finite(g), tf.float32)) for g in gradients])
     overflow = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, overflow)
     return [tf.where(overflow > 0, tf.constant(float("inf"), g.dtype), g) for g in gradients]

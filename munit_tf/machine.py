@@ -1,4 +1,4 @@
-"""How much memory there is, and an error of one line where it is not enough."""
+"""The memory of this machine, and one-line errors if it is not sufficient."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def require(need: float, purpose: str, remedy: str, *, host: bool = False) -> None:
-    """Refuses what certainly needs more memory than there is.
+    """Refuses work that certainly needs more memory than available.
 
     Args:
-        need: bytes that it takes at least.
-        purpose: what takes them, as the beginning of a sentence that ends in "need" or "needs".
-        remedy: what to do about it, as the end of one.
-        host: they are this machine's, even if the networks run on a GPU.
+        need: a lower bound on the memory needed, in bytes.
+        purpose: what needs it: the beginning of a sentence, ends with "need" or "needs".
+        remedy: how to reduce it: the end of the sentence.
+        host: the memory is this machine's, even if the networks run on a GPU.
 
     Raises:
-        InputError: there is not as much; it names all of these and the memory that there is.
+        InputError: less memory is available; the message names all of these.
     """
-    there, owner = host_memory() if host else memory()
-    if need > there:
+    available, owner = host_memory() if host else memory()
+    if need > available:
         raise InputError(
-            f"{purpose} {to_text(need)} of memory or more, and {owner} has {to_text(there)}: {remedy}"
+            f"{purpose} {to_text(need)} of memory or more, and {owner} has {to_text(available)}: {remedy}"
         )
 
 
 def memory() -> tuple[float, str]:
-    """(bytes, whose they are) of the memory that networks run in, in use or not."""
-    import tensorflow as tf  # Commands print their help without it.
+    """(total bytes, owner in words) of the memory that networks use: a GPU's, or the host's."""
+    import tensorflow as tf  # Slow; `--help` does not need it.
 
     return (_gpu_memory(), "the GPU") if tf.config.get_visible_devices("GPU") else host_memory()
 
 
 def host_memory() -> tuple[float, str]:
-    """(bytes, whose they are) of the memory that this process may use beside a GPU's, in use or not."""
+    """(total bytes, owner in words) of the main memory that this process may use."""
     this_machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     allowed = min([*_cgroup_limits(), *_process_limits()], default=this_machine)
     return (allowed, "this process") if allowed < this_machine else (this_machine, "this machine")
@@ -52,10 +52,10 @@ def host_memory() -> tuple[float, str]:
 
 @contextlib.contextmanager
 def enough(remedy: str) -> Iterator[None]:
-    """Raises an InputError in place of whatever says that memory has run out inside.
+    """Converts out-of-memory errors in the block to InputError.
 
     Args:
-        remedy: what to do about it, as the end of a sentence.
+        remedy: how to use less memory: the end of the message.
     """
     try:
         yield
@@ -69,7 +69,7 @@ def enough(remedy: str) -> Iterator[None]:
 
 
 def to_text(count: float) -> str:
-    """A number of bytes with three digits: `3.1 TiB`."""
+    """A number of bytes with three significant digits, for example `3.1 TiB`."""
     power = 0
     while count >= 1000 and power < len(_UNITS) - 1:
         count, power = count / 1024, power + 1
@@ -77,22 +77,22 @@ def to_text(count: float) -> str:
 
 
 def _gpu_memory() -> float:
-    """Of the smallest GPU, what TensorFlow may take of it."""
-    from tensorflow.python.client import device_lib  # TensorFlow has no public name for it.
+    """The memory that TensorFlow may use of the smallest GPU, in bytes."""
+    from tensorflow.python.client import device_lib  # TensorFlow has no public API for this.
 
     limits = [each.memory_limit for each in device_lib.list_local_devices() if each.device_type == "GPU"]
     return min(limits, default=float("inf"))
 
 
 def _process_limits() -> list[int]:
-    """What `ulimit` has set."""
+    """The limits set with `ulimit`, in bytes."""
     limits = [resource.getrlimit(each)[0] for each in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
     return [limit for limit in limits if limit != resource.RLIM_INFINITY]
 
 
 def _cgroup_limits() -> list[int]:
-    """What the groups that this process is in, on Linux, may use; containers are such groups."""
-    limits = []
+    """The limits of this process' control groups on Linux, in bytes; they include a container's limits."""
+    limits: list[int] = []
     try:
         groups = pathlib.Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -110,16 +110,16 @@ def _cgroup_limits() -> list[int]:
             try:
                 text = (each / name).read_text().strip()
             except OSError:
-                continue  # A container sees its own group as the uppermost one.
+                continue  # In a container its own group is the root.
             if text.isdecimal():
                 limits.append(int(text))
     return limits
 
 
 def _shortage(error: Optional[BaseException]) -> Optional[str]:
-    """` (what was to be allocated)`, or an empty text; None for an error that has to do with other things.
+    """What could not be allocated, as ` (...)`, or "" if unknown; None if the error has another cause.
 
-    Keras and threads of TensorFlow raise errors of other types in its place, whose context it is then.
+    Keras and TensorFlow's threads may raise another error, with the original one as its cause or context.
     """
     if error is None:
         return None
@@ -129,8 +129,8 @@ def _shortage(error: Optional[BaseException]) -> Optional[str]:
         or getattr(error, "errno", None) == errno.ENOMEM
         or ("ResourceExhaustedError" in kinds and not re.search("No space left|quota", text))
     ):
-        found = re.search(
+        allocation = re.search(
             r"tensor with shape ?\[[\d,]*\]|allocate .+ for an array with shape \([\d, ]*\)", text
         )
-        return f" ({found[0]})" if found else ""
+        return f" ({allocation[0]})" if allocation else ""
     return _shortage(error.__cause__ or error.__context__)

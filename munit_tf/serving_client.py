@@ -1,11 +1,12 @@
-"""Has TF Serving translate image files: `python -m munit_tf.serving_client --help`."""
+"""Translates image files with TF Serving: `python -m munit_tf.serving_client --help`."""
 
 import dataclasses
 import os
 import sys
+from collections.abc import Sequence
 from typing import Optional
 
-# Before TensorFlow is imported: of its own messages only fatal ones.
+# Set before TensorFlow is imported: shows only its fatal messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from munit_tf.cli import command_line
@@ -14,9 +15,9 @@ from munit_tf.errors import InputError
 from munit_tf.terminal import say
 
 USAGE = """\
-Sends image files to TF Serving, which serves what munit_tf.export wrote, and writes the translations:
-OUT/STEM_0.png, OUT/STEM_1.png, ... for each image STEM.jpg, and the codes of these styles, in the same order,
-to OUT/STEM_styles.npy.
+Sends image files to a TF Serving server with a model from munit_tf.export, and writes the translations:
+OUT/STEM_0.png, OUT/STEM_1.png, ... for each image STEM.jpg, and their style codes in the same order to
+OUT/STEM_styles.npy.
 
   python -m munit_tf.serving_client --input=FOLDER --direction=a2b --output=OUT
   python -m munit_tf.serving_client --rest=http://HOST:8501 --input=PHOTO --direction=b2a --output=OUT"""
@@ -25,47 +26,45 @@ PROGRAM = "munit_tf.serving_client"
 
 @dataclasses.dataclass(frozen=True)
 class ClientConfig(Config):
-    """Flags."""
+    """Client."""
 
-    input: Optional[str] = option(
-        None, "images: a file, folder, glob or text file of paths", path=True, required=True
-    )
-    direction: Optional[str] = option(
-        None, "from which domain to which", choices=("a2b", "b2a"), required=True
-    )
-    output: Optional[str] = option(None, "folder for the results", path=True, required=True)
-    server: Optional[str] = option(None, "HOST or HOST:PORT of gRPC (default: localhost:8500)")
-    rest: Optional[str] = option(None, "instead: http://HOST:PORT of REST, whose port is 8501 by default")
+    input: str = option(None, "images: a file, folder, glob or text file of paths", path=True, required=True)
+    direction: str = option(None, "direction of translation", choices=("a2b", "b2a"), required=True)
+    output: str = option(None, "folder for the results", path=True, required=True)
+    server: Optional[str] = option(None, "HOST or HOST:PORT of the gRPC interface (default: localhost:8500)")
+    rest: Optional[str] = option(None, "instead: use REST at http://HOST:PORT; the default REST port is 8501")
     model: str = option("munit", "the model's name on the server, as in models.config")
-    version: Optional[int] = option(None, "of the model (default: the newest)", minimum=1, maximum=2**63 - 1)
-    timeout: float = option(120.0, "longest wait for a picture, in seconds", minimum=0.001, maximum=1e6)
+    version: Optional[int] = option(
+        None, "the model's version (default: the newest)", minimum=1, maximum=2**63 - 1
+    )
+    timeout: float = option(120.0, "timeout for each image, in seconds", minimum=0.001, maximum=1e6)
     num_styles: Optional[int] = option(
         None,
-        "this many random styles, the same ones for every image (default: 10)",
+        "number of random styles, the same for every image (default: 10)",
         minimum=1,
         maximum=1_000_000,
     )
     style_from: Optional[str] = option(
         None,
-        "instead: the styles in a .npy file [number, style_dim], such as OUT/STEM_styles.npy",
+        "instead: use the styles in a .npy file [number, style_dim], for example OUT/STEM_styles.npy",
         path=True,
     )
-    seed: int = option(0, "of random styles; munit_tf.translate draws the same", minimum=0, maximum=2**32 - 1)
+    seed: int = option(0, "random seed of the styles, as in munit_tf.translate", minimum=0, maximum=2**32 - 1)
     resize: Optional[int] = option(
         None,
-        "shorter side to send, in pixels (default: images are sent in their own size)",
+        "resize the shorter side before sending, in pixels (default: send images unchanged)",
         minimum=1,
         maximum=13_000,
         memory=True,
     )
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
     return command_line.run_command(PROGRAM, USAGE, ClientConfig, _translate, argv)
 
 
-def _translate(config):
+def _translate(config: ClientConfig) -> None:
     if config.server and config.rest:
         raise InputError("--server and --rest exclude each other: give one of them")
     if config.num_styles and config.style_from:
@@ -79,6 +78,7 @@ def _translate(config):
 
     from munit_tf.serving import batch_client, client
 
+    server: client.Client
     if config.rest:
         server = client.RestClient(config.rest.rstrip("/"), config.model, config.version, config.timeout)
     else:

@@ -3,8 +3,9 @@
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 
-# Before TensorFlow is imported: of its own messages only fatal ones.
+# Set before TensorFlow is imported: shows only its fatal messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 USAGE = """\
@@ -13,10 +14,10 @@ Trains a model that translates between two sets of images, without pairs.
   python -m munit_tf.train --dataset=shapes
   python -m munit_tf.train --dataset=FOLDER_WITH_trainA_trainB
 
-In an interrupted run folder the same command goes on where it stopped."""
+After an interruption, the same command resumes training."""
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
     from munit_tf.cli import command_line, help
     from munit_tf.config.options import DataConfig, TrainConfig
@@ -48,7 +49,7 @@ def _report(options, received):
     output = relative(options.train.output)
     if received:
         flagfile = shlex.quote(f"--flagfile={output / 'run.flags'}")
-        say(f"stopped; to go on: python -m munit_tf.train {flagfile}", file=sys.stderr)
+        say(f"stopped; to resume: python -m munit_tf.train {flagfile}", file=sys.stderr)
         return
     say(f"run folder: {output}")
     picture = output / "samples" / f"step_{options.train.steps:08d}_a2b.png"

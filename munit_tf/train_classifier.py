@@ -7,7 +7,8 @@ import os
 import pathlib
 import sys
 import tempfile
-from typing import Optional
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Optional
 
 from munit_tf import machine
 from munit_tf.cli.command_line import run_command
@@ -17,70 +18,80 @@ from munit_tf.errors import InputError
 from munit_tf.storage.paths import absolute
 from munit_tf.terminal import say
 
-# Before TensorFlow is imported: of its own messages only fatal ones.
+# Set before TensorFlow is imported: shows only its fatal messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 USAGE = """\
-Trains a classifier of images, for the metrics of `python -m munit_tf.evaluate` that need one.
+Trains an image classifier for the metrics of `python -m munit_tf.evaluate` that need one.
 
   python -m munit_tf.train_classifier --dataset=photos --output=classifiers/photos
   python -m munit_tf.train_classifier --dataset=shapes --backbone=small --output=classifiers/shapes
 
-Of a data set with trainA and trainB it tells a from b (accuracy); of a folder with one subfolder of images
-for each class it tells these (IS and CIS, as MUNIT's authors did for kinds of animals)."""
+For a data set with trainA and trainB, the classes are a and b (for accuracy). For a folder with one subfolder
+of images per class, they are the subfolders (for IS and CIS, as for MUNIT's kinds of animals)."""
 
-# One in use, and two that are loaded meanwhile.
+# Batches in memory at the same time: one in use and two that are being loaded.
 _BATCHES = 3
+Item = tuple[Any, int, int]  # (source, index of the image in it, label).
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassifierConfig(Config):
-    """Training of a classifier."""
+    """Classifier training."""
 
-    dataset: Optional[str] = option(
+    dataset: str = option(
         None,
-        "name of a data set or folder with trainA trainB: classes a and b; or a folder with one subfolder "
-        "for each class",
+        "name of a data set or folder with trainA trainB, for classes a and b; or folder with one subfolder "
+        "per class",
         required=True,
     )
-    output: Optional[str] = option(None, "folder to write, which must not exist", path=True, required=True)
-    data_dir: Optional[str] = option(None, "where downloads go (default: ~/tensorflow_datasets)", path=True)
+    output: str = option(None, "output folder, which must not exist", path=True, required=True)
+    data_dir: Optional[str] = option(None, "folder for downloads (default: ~/tensorflow_datasets)", path=True)
     backbone: str = option(
         "inception_v3",
-        "inception_v3: fine-tuned from Keras' ImageNet weights; small: a small network from scratch, for "
-        "small data",
+        "inception_v3: fine-tune Keras' ImageNet weights; small: train a small network from scratch, for "
+        "small data sets",
         choices=("inception_v3", "small"),
     )
-    from_scratch: bool = option(False, "train inception_v3 from random weights, without ImageNet's")
+    from_scratch: bool = option(False, "train inception_v3 from random weights instead of ImageNet weights")
     weights_dir: str = option(
-        os.path.join("~", ".keras", "models"), "where Keras' weights lie or are downloaded to", path=True
+        os.path.join("~", ".keras", "models"),
+        "folder of Keras' weights; they are downloaded if missing",
+        path=True,
     )
     image_size: Optional[int] = option(
         None,
-        "side of the images, in pixels (default: 299; 64 for small)",
+        "height and width of the images, in pixels (default: 299; 64 for small)",
         minimum=16,
         maximum=4096,
         memory=True,
     )
     validation: float = option(
-        0.1, "share of each class' images kept for validation", minimum=0.01, maximum=0.5
+        0.1, "fraction of each class' images used for validation", minimum=0.01, maximum=0.5
     )
     batch_size: int = option(32, "images in one step", minimum=1, maximum=65_536, memory=True)
-    epochs: int = option(60, "at most", minimum=1, maximum=1_000_000)
+    epochs: int = option(60, "maximum number of epochs", minimum=1, maximum=1_000_000)
     patience: int = option(
-        8, "epochs without a better validation loss after which to stop", minimum=1, maximum=1_000_000
+        8, "stop after this many epochs without a lower validation loss", minimum=1, maximum=1_000_000
     )
     learning_rate: Optional[float] = option(
-        None, "Adam's (default: 1e-4 to fine-tune, 1e-3 from scratch)", minimum=1e-9, maximum=1e9
+        None,
+        "of Adam (default: 1e-4 for fine-tuning, 1e-3 from scratch)",
+        minimum=1e-9,
+        maximum=1e9,
     )
-    seed: int = option(0, "of weights, order and augmentation", minimum=0, maximum=2**32 - 1)
+    seed: int = option(0, "random seed of weights, order and augmentation", minimum=0, maximum=2**32 - 1)
 
 
-def train(config):
-    """Trains and saves; prints the accuracies.
+def train(config: ClassifierConfig) -> None:
+    """Trains and saves a classifier; prints its accuracies.
 
     Raises:
-        InputError: for whatever the user can mend.
+        InputError: a problem that the user can fix.
     """
     import keras
 
@@ -91,7 +102,7 @@ def train(config):
     size = config.image_size or DEFAULT_SIZES[config.backbone]
     if size < SMALLEST_SIZES[config.backbone]:
         least = SMALLEST_SIZES[config.backbone]
-        raise InputError(f"--image_size={size} is too small for {config.backbone}: {least} at least")
+        raise InputError(f"--image_size={size} is too small for {config.backbone}: at least {least} needed")
     machine.require(
         _BATCHES * config.batch_size * size**2 * 3 * 4,
         f"--batch_size={config.batch_size} at {size} pixels: loading images needs",
@@ -126,8 +137,8 @@ def train(config):
     say(f"classifier: {os.path.relpath(config.output)}")
 
 
-def _open(config, size):
-    """({class: source of training images}, list of sources of test images in that order, or None)."""
+def _open(config: ClassifierConfig, size: int) -> tuple[dict[str, Any], Optional[list[Any]]]:
+    """({class: source of training images}, sources of test images in the order of the classes or None)."""
     from munit_tf.data import registry
     from munit_tf.data.sources import list_images
 
@@ -139,20 +150,21 @@ def _open(config, size):
         return dataset.train, [dataset.test[domain] for domain in dataset.train] if dataset.test else None
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
     if len(names) < 2:
-        raise InputError(
-            f"{folder} has {len(names)} subfolders: a classifier needs one for each of two classes or more"
-        )
+        raise InputError(f"{folder} has {len(names)} subfolders: it must have one per class, and two or more")
     return {name: list_images(str(folder / name)) for name in names}, None
 
 
-def _split(classes, config):
-    """Lists of (source, index, label) for training and for validation."""
+def _split(classes: dict[str, Any], config: ClassifierConfig) -> tuple[list[Item], list[Item]]:
+    """Splits the images into items for training and for validation."""
     import numpy as np
 
-    training, validation = [], []
+    training: list[Item] = []
+    validation: list[Item] = []
     for label, (name, source) in enumerate(classes.items()):
         if len(source) < 2:
-            raise InputError(f"class {name} has one image: one to learn from and one to validate with")
+            raise InputError(
+                f"class {name} has fewer than two images: one is for training, one for validation"
+            )
         order = np.random.default_rng([config.seed, label]).permutation(len(source)).tolist()
         held_out = max(1, round(config.validation * len(source)))
         validation += [(source, i, label) for i in order[:held_out]]
@@ -160,7 +172,7 @@ def _split(classes, config):
     return training, validation
 
 
-def _build(config, num_classes, size):
+def _build(config: ClassifierConfig, num_classes: int, size: int) -> tuple[keras.Model, bool]:
     """(the network, whether it has pretrained weights)."""
     from munit_tf.data import downloads
     from munit_tf.networks import pretrained
@@ -177,13 +189,20 @@ def _build(config, num_classes, size):
     try:
         path = pretrained.fetch_inception_v3(config.weights_dir)
         return build_classifier(config.backbone, num_classes, size, path), True
-    except Exception as error:  # Keras raises no narrower one, for a download or a file of something else.
+    except Exception as error:  # Keras raises various types, for downloads and for wrong files.
         reason = " ".join(str(error).split())
         raise InputError(f"Inception-v3's weights in {config.weights_dir}: {reason}") from error
 
 
-def _fit(model, training, validation, size, config, pretrained):
-    """Trains until the validation loss no longer falls; leaves the best weights in the model."""
+def _fit(
+    model: keras.Model,
+    training: list[Item],
+    validation: list[Item],
+    size: int,
+    config: ClassifierConfig,
+    pretrained: bool,
+) -> dict[str, Any]:
+    """Trains until the validation loss stops falling and restores the best weights; returns scores."""
     import keras
 
     from munit_tf.data import pipeline
@@ -211,7 +230,7 @@ def _fit(model, training, validation, size, config, pretrained):
             ],
         ).history
         if not os.path.exists(best):
-            raise InputError("training diverged at once: take a smaller --learning_rate")
+            raise InputError("training diverged in the first epoch: give a smaller --learning_rate")
         model.load_weights(best)
     return {
         "epochs": len(history["loss"]),
@@ -219,15 +238,15 @@ def _fit(model, training, validation, size, config, pretrained):
     }
 
 
-def _evaluate(model, items, size, config):
+def _evaluate(model: keras.Model, items: list[Item], size: int, config: ClassifierConfig) -> float:
     from munit_tf.data import pipeline
 
     with pipeline.input_errors():
         return float(model.evaluate(_batches(items, size, config, augment=False), verbose=0)[1])
 
 
-def _batches(items, size, config, augment):
-    """(images [N,size,size,3] in [-1, 1], labels [N]); endless, shuffled and varied where `augment`."""
+def _batches(items: list[Item], size: int, config: ClassifierConfig, augment: bool) -> tf.data.Dataset:
+    """(images [N,size,size,3] in [-1, 1], labels [N]); endless, shuffled and augmented if `augment`."""
     import tensorflow as tf
 
     from munit_tf.data import pipeline
@@ -258,8 +277,8 @@ def _batches(items, size, config, augment):
     )
 
 
-def _augmented(image, size, seed):
-    """A random crop, flipped half of the time, a little brighter or darker, with more or less contrast."""
+def _augmented(image: tf.Tensor, size: int, seed: tf.Tensor) -> tf.Tensor:
+    """Crops, flips, and changes brightness and contrast at random."""
     import tensorflow as tf
 
     seeds = [tf.random.experimental.stateless_fold_in(seed, i) for i in range(4)]
@@ -270,12 +289,12 @@ def _augmented(image, size, seed):
     return tf.clip_by_value(image, -1, 1)
 
 
-def _loaded_size(size):
-    """The shorter side from which crops of `size` are taken, in pixels."""
+def _loaded_size(size: int) -> int:
+    """The shorter side of images before they are cropped to `size`, in pixels."""
     return size * 9 // 8
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
     return run_command("munit_tf.train_classifier", USAGE, ClassifierConfig, train, argv)
 

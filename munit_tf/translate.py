@@ -4,70 +4,69 @@ import dataclasses
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
 from typing import Optional
 
 from munit_tf.config.schema import Config, option
 
-# Before TensorFlow is imported: of its own messages only fatal ones.
+# Set before TensorFlow is imported: shows only its fatal messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 USAGE = """\
-Translates images with a trained model, each under several styles.
+Translates images with a trained model, each with several styles.
 
   python -m munit_tf.translate --run=RUN --input=FOLDER --direction=a2b --output=OUT
   python -m munit_tf.translate --run=RUN --input=PHOTO --direction=a2b --output=OUT --style_image=FOLDER
 
-Writes OUT/STEM_0.png, OUT/STEM_1.png, ... for each image STEM.jpg, the codes of these styles, in the same
-order, to OUT/STEM_styles.npy, and the first images to OUT/grid.png. The same command again goes on where
-an interrupted one stopped."""
+Writes OUT/STEM_0.png, OUT/STEM_1.png, ... for each image STEM.jpg, their style codes in the same order to
+OUT/STEM_styles.npy, and the first images to OUT/grid.png. After an interruption, the same command
+continues where it stopped."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TranslateConfig(Config):
     """Translation."""
 
-    run: Optional[str] = option(None, "run folder of the model", path=True, remote=True, required=True)
-    input: Optional[str] = option(
-        None, "images: a file, folder, glob or text file of paths", path=True, required=True
-    )
-    direction: Optional[str] = option(
-        None, "from which domain to which", choices=("a2b", "b2a"), required=True
-    )
-    output: Optional[str] = option(None, "folder for the results", path=True, required=True)
+    run: str = option(None, "run folder of the model", path=True, remote=True, required=True)
+    input: str = option(None, "images: a file, folder, glob or text file of paths", path=True, required=True)
+    direction: str = option(None, "direction of translation", choices=("a2b", "b2a"), required=True)
+    output: str = option(None, "folder for the results", path=True, required=True)
     num_styles: Optional[int] = option(
         None,
-        "this many random styles, the same ones for every image (default: 10)",
+        "number of random styles, the same for every image (default: 10)",
         minimum=1,
         maximum=1_000_000,
     )
     style_image: Optional[str] = option(
-        None, "instead: the styles of these images of the target domain; as --input", path=True
+        None, "instead: use the styles of these images of the target domain; as --input", path=True
     )
     style_from: Optional[str] = option(
         None,
-        "instead: the styles in a .npy file, [number, style_dim], such as OUT/STEM_styles.npy",
+        "instead: use the styles in a .npy file [number, style_dim], for example OUT/STEM_styles.npy",
         path=True,
     )
     interpolate: Optional[int] = option(
         None,
-        "this many styles on the arc between two: random ones, or the two that --style_image or "
-        "--style_from gives",
+        "number of styles on the arc between two styles: random ones, or the two from --style_image or "
+        "--style_from",
         minimum=2,
         maximum=1_000_000,
     )
-    seed: int = option(0, "of random styles", minimum=0, maximum=2**32 - 1)
-    batch_size: int = option(4, "pictures to compute at once", minimum=1, maximum=65_536, memory=True)
-    keep_size: bool = option(False, "keep each image's size; else its shorter side is resized as in training")
+    seed: int = option(0, "random seed of the styles", minimum=0, maximum=2**32 - 1)
+    batch_size: int = option(4, "images to compute at once", minimum=1, maximum=65_536, memory=True)
+    keep_size: bool = option(
+        False, "keep each image's size (default: resize its shorter side as in training)"
+    )
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
     from munit_tf.cli import command_line
 
     return command_line.run_command("munit_tf.translate", USAGE, TranslateConfig, _translate, argv)
 
 
-def _translate(options):
+def _translate(options: TranslateConfig) -> None:
     from munit_tf.distribution import devices
     from munit_tf.inference import batch_translate
     from munit_tf.terminal import say

@@ -1,1 +1,1 @@
-"""Command lines: flags made from typed options, flagfiles, help pages."""
+"""Command lines: flags defined by typed options, flagfiles, help pages."""

@@ -1,4 +1,4 @@
-"""Command lines: absl flags made from the dataclasses of options, and back into them."""
+"""Command lines: defines absl flags from the option dataclasses and parses them back into these."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import os
 import pathlib
 import sys
 import typing
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Callable, Optional
 
 from absl import flags
 
@@ -17,34 +18,44 @@ from munit_tf import machine
 from munit_tf.cli import flagfiles
 from munit_tf.cli.help import command_help, train_help
 from munit_tf.config.options import DataConfig, Options, TrainConfig
-from munit_tf.config.schema import Config, less_memory, text_problem, to_text, without_none
+from munit_tf.config.schema import Config, MethodConfig, less_memory, text_problem, to_text, without_none
 from munit_tf.errors import InputError
-from munit_tf.storage.paths import absolute, is_remote, to_path
+from munit_tf.storage.paths import RemotePath, absolute, is_remote, to_path
 from munit_tf.terminal import say, shortened
+
+ConfigType = typing.TypeVar("ConfigType", bound=Config)
 
 SHIPPED_FLAGS = (pathlib.Path(__file__).parent.parent / "flags").resolve()
 
 
-def parse(argv, methods, dataset_names=(), known=()):
-    """The options that a command line gives.
+Methods = Mapping[str, type[MethodConfig]]
+
+
+def parse(
+    argv: Sequence[str],
+    methods: Methods,
+    dataset_names: Collection[str] = (),
+    known: Optional[Mapping[str, Any]] = None,
+) -> tuple[Options, Optional[pathlib.Path]]:
+    """Parses a command line into options.
 
     Args:
-        argv: list of str, the arguments after the program's name.
+        argv: the arguments after the program's name.
         methods: {name of a method: its config class}.
-        dataset_names: data sets whose flagfile in `flags/` applies where `argv` names no flagfile.
-        known: {name: value} of options of the method that trained weights have settled; a shipped
+        dataset_names: data sets whose flagfile in `flags/` applies if `argv` names no flagfile.
+        known: {name: value} of the method's options that trained weights determine; a shipped
             flagfile does not change them.
 
     Returns:
         (Options, path of the shipped flagfile that was applied, or None).
 
     Raises:
-        InputError: on an unknown flag, a value out of range, a flag of another method, or one that
-            differs from what is known; or where the folder of shipped flagfiles is missing.
+        InputError: an unknown flag, a value out of range, a flag of another method, or a value that
+            differs from `known`; or the folder of shipped flagfiles is missing.
     """
     files, rest = _split_flagfiles(argv)
     values = _parse_values(_contents(files) + rest, methods)
-    known = dict(known)
+    known = known or {}
     for name, value in known.items():
         if values[name].value not in (None, value):
             given = to_text(values[name].value)
@@ -53,11 +64,11 @@ def parse(argv, methods, dataset_names=(), known=()):
     if not files and values["dataset"].value in dataset_names:
         if not SHIPPED_FLAGS.is_dir():
             raise InputError(
-                f"--dataset={values['dataset'].value}: its settings are in {SHIPPED_FLAGS}, which is absent: "
+                f"--dataset={values.dataset}: the folder with its settings, {SHIPPED_FLAGS}, is missing: "
                 "install munit_tf from a checkout with pip install --editable, or name a --flagfile"
             )
-        prefix = "" if values["method"].value == "munit" else values["method"].value + "_"
-        path = SHIPPED_FLAGS / f"{prefix}{values['dataset'].value}.flags"
+        prefix = "" if values.method == "munit" else f"{values.method}_"
+        path = SHIPPED_FLAGS / f"{prefix}{values.dataset}.flags"
         if path.exists():
             shipped = path
             values = _parse_values(flagfiles.read(str(path)) + rest, methods)
@@ -75,31 +86,35 @@ def parse(argv, methods, dataset_names=(), known=()):
     return _to_options(values, methods), shipped
 
 
-def read_flagfile(path, methods):
-    """The Options in the flagfile at `path`, as a run folder's `run.flags`."""
+def read_flagfile(path: str | os.PathLike | RemotePath, methods: Methods) -> Options:
+    """Reads Options from a flagfile, for example a run folder's `run.flags`.
+
+    Raises:
+        InputError: the file cannot be read, or holds invalid flags.
+    """
     return _to_options(_parse_values(flagfiles.read(str(path)), methods), methods)
 
 
 class Outcome:
-    """How a command ends.
+    """The result of a command.
 
     Attributes:
         status: the exit status.
     """
 
-    status = 0
+    status: int = 0
 
 
 @contextlib.contextmanager
 def errors_reported(program: str, *config_classes: type[Config]) -> Iterator[Outcome]:
-    """Runs a command's block: an InputError in it becomes one line and status 2, Ctrl-C status 130.
+    """Reports a command's errors: an InputError as one line with status 2, Ctrl-C with status 130.
 
     Args:
-        program: its name in messages.
-        *config_classes: the Configs whose options a message names where memory runs out.
+        program: the command's name in messages.
+        *config_classes: the Configs whose options the message suggests when memory runs out.
 
     Yields:
-        The Outcome, whose status the block may set.
+        The Outcome; the block may set its status.
     """
     outcome = Outcome()
     try:
@@ -113,15 +128,21 @@ def errors_reported(program: str, *config_classes: type[Config]) -> Iterator[Out
         outcome.status = 130
 
 
-def run_command(program, usage, config_class, job, argv):
-    """A whole command whose flags are one dataclass' fields.
+def run_command(
+    program: str,
+    usage: str,
+    config_class: type[ConfigType],
+    job: Callable[[ConfigType], Optional[int]],
+    argv: Sequence[str],
+) -> int:
+    """Runs a command whose flags are the fields of one dataclass.
 
     Args:
-        program: its name in messages, such as "munit_tf.translate".
+        program: the command's name in messages, for example "munit_tf.translate".
         usage: the text above the flags in `--help`.
-        config_class: a Config.
-        job: called with the config; what it returns is the exit status, None for 0.
-        argv: list of str, the arguments after the program's name.
+        config_class: the class of the flags.
+        job: takes the config; returns the exit status, or None for 0.
+        argv: the arguments after the program's name.
 
     Returns:
         The exit status.
@@ -134,15 +155,23 @@ def run_command(program, usage, config_class, job, argv):
     return outcome.status
 
 
-def run_training_command(program, usage, config_class, job, argv, methods, datasets):
-    """A whole command that takes munit_tf.train's flags, and those of one dataclass besides.
+def run_training_command(
+    program: str,
+    usage: str,
+    config_class: type[ConfigType],
+    job: Callable[[ConfigType, Options], Optional[int]],
+    argv: Sequence[str],
+    methods: Methods,
+    datasets: Mapping[str, str],
+) -> int:
+    """Runs a command that takes munit_tf.train's flags in addition to those of one dataclass.
 
     Args:
-        program: its name in messages.
+        program: the command's name in messages.
         usage: the text above the flags in `--help`.
-        config_class: a Config.
-        job: called with the config and the Options; what it returns is the exit status, None for 0.
-        argv: list of str, the arguments after the program's name.
+        config_class: the class of the additional flags.
+        job: takes the config and the Options; returns the exit status, or None for 0.
+        argv: the arguments after the program's name.
         methods: {name of a method: its config class}.
         datasets: {name: description}.
 
@@ -162,16 +191,16 @@ def run_training_command(program, usage, config_class, job, argv, methods, datas
     return outcome.status
 
 
-def wants_help(argv):
+def wants_help(argv: Sequence[str]) -> bool:
     """Whether a command line asks for help."""
     return bool({"--help", "-h", "-help", "--helpfull"} & set(argv))
 
 
-def parse_command(argv, config_class):
-    """The config that a command line gives, where all flags are one dataclass' fields.
+def parse_command(argv: Sequence[str], config_class: type[ConfigType]) -> ConfigType:
+    """Parses a command line whose flags are the fields of one dataclass.
 
     Raises:
-        InputError: on an unknown flag, a value out of range, or a required flag that is missing.
+        InputError: an unknown flag, a value out of range, or a required flag that is missing.
     """
     values = _define_all(config_class)
     files, rest = _split_flagfiles(argv)
@@ -179,23 +208,23 @@ def parse_command(argv, config_class):
     return _make(config_class, values)
 
 
-def parse_some(argv, config_class):
-    """(the config that some flags of a command line give, the other arguments in their order).
+def parse_some(argv: Sequence[str], config_class: type[ConfigType]) -> tuple[ConfigType, list[str]]:
+    """Parses the flags of one dataclass; returns (the config, the other arguments in order).
 
     Raises:
-        InputError: on a value out of range, or a required flag that is missing.
+        InputError: a value out of range, or a required flag that is missing.
     """
     values = _define_all(config_class)
-    values.set_gnu_getopt(True)  # Flags may follow an argument that is none of these flags.
+    values.set_gnu_getopt(True)  # Continues after an argument that is none of these flags.
     files, rest = _split_flagfiles(argv)
     others = _parse_into(values, rest)
     return _make(config_class, values), [f"--flagfile={name}" for name in files] + others
 
 
 class _Flags(flags.FlagValues):
-    """Flags whose parser opens no flagfiles, which `flagfiles` reads instead."""
+    """Flags whose parser opens no flagfiles: `flagfiles` reads them."""
 
-    def read_flags_from_files(self, argv, force_gnu=True):
+    def read_flags_from_files(self, argv: Sequence[str], force_gnu: bool = True) -> list[str]:
         return list(argv)
 
 
@@ -204,7 +233,7 @@ class _SizeParser(flags.ArgumentParser):
 
     syntactic_help = "256 or 192x256 (height x width)"
 
-    def parse(self, argument):
+    def parse(self, argument: str | tuple[int, int]) -> tuple[int, ...]:
         parts = argument if isinstance(argument, tuple) else str(argument).lower().split("x")
         try:
             sides = tuple(int(part) for part in parts)
@@ -215,14 +244,14 @@ class _SizeParser(flags.ArgumentParser):
         return sides if len(sides) == 2 else sides * 2
 
 
-def _define_all(config_class):
+def _define_all(config_class: type[Config]) -> _Flags:
     values = _Flags()
     for field in dataclasses.fields(config_class):
         _define(values, field, config_class, field.default)
     return values
 
 
-def _define(values, field, config_class, default):
+def _define(values: _Flags, field: dataclasses.Field, config_class: type[Config], default: Any) -> None:
     """Defines one flag; the config class checks its limits."""
     kind = without_none(typing.get_type_hints(config_class)[field.name])
     if kind == tuple[str, ...] and default is not None:
@@ -231,22 +260,23 @@ def _define(values, field, config_class, default):
     if kind is tuple:
         flags.DEFINE(_SizeParser(), **common)
     else:
-        define = {
+        definitions: dict[Any, Callable[..., Any]] = {
             bool: flags.DEFINE_bool,
             int: flags.DEFINE_integer,
             float: flags.DEFINE_float,
             str: flags.DEFINE_string,
             tuple[str, ...]: flags.DEFINE_list,
-        }[kind]
-        define(**common)
+        }
+        definitions[kind](**common)
 
 
-def _parse_values(argv, methods):
+def _parse_values(argv: list[str], methods: Methods) -> _Flags:
     values = _Flags()
-    for config_class in (DataConfig, TrainConfig):
+    config_classes: tuple[type[Config], ...] = (DataConfig, TrainConfig)
+    for config_class in config_classes:
         for field in dataclasses.fields(config_class):
             if field.name == "method":
-                flags.DEFINE_enum("method", field.default, list(methods), "", flag_values=values)
+                flags.DEFINE_enum("method", "munit", list(methods), "", flag_values=values)
             else:
                 _define(values, field, config_class, field.default)
     for config_class in methods.values():
@@ -258,7 +288,7 @@ def _parse_values(argv, methods):
 
 
 def _parse_all_into(values: _Flags, arguments: list[str]) -> None:
-    """Sets flags; raises InputError for an argument that is not one of them."""
+    """Sets flags; raises InputError for an argument that is not a flag."""
     others = [argument for argument in _parse_into(values, arguments) if argument != "--"]
     if others and _name(others[0]):
         raise _unknown(others[0], values)
@@ -271,7 +301,7 @@ def _parse_all_into(values: _Flags, arguments: list[str]) -> None:
 def _parse_into(values: _Flags, arguments: list[str]) -> list[str]:
     """Sets flags; returns the other arguments."""
     for argument in arguments:
-        if _name(argument) == "undefok":  # absl would then ignore unknown flags.
+        if _name(argument) == "undefok":  # With it absl ignores unknown flags.
             raise _unknown(argument, values)
     try:
         others = values(["munit_tf", *arguments], known_only=True)[1:]
@@ -287,25 +317,25 @@ def _parse_into(values: _Flags, arguments: list[str]) -> list[str]:
 
 
 def _name(argument: str) -> str:
-    """The name of a flag, known or not; "" for any other argument."""
+    """The name in an argument that looks like a flag; "" for any other argument."""
     return argument.lstrip("-").partition("=")[0] if argument.startswith("-") else ""
 
 
-def _unknown(argument, values):
-    # absl's own comparison takes minutes for a name of megabytes.
-    alike = difflib.get_close_matches(_name(argument), list(values))
-    hint = f". Did you mean: {', '.join(alike)} ?" if alike else ""
+def _unknown(argument: str, values: _Flags) -> InputError:
+    # absl's own search for similar names takes minutes for a name of several megabytes.
+    similar = difflib.get_close_matches(_name(argument), list(values))
+    hint = f". Did you mean: {', '.join(similar)} ?" if similar else ""
     return InputError(f"Unknown command line flag '{_name(argument)}'{hint} (--help lists the flags)")
 
 
-def _to_options(values, methods):
-    method = values["method"].value
+def _to_options(values: _Flags, methods: Methods) -> Options:
+    method = values.method
     own = {field.name for field in dataclasses.fields(methods[method])}
     for other, config_class in methods.items():
         for field in dataclasses.fields(config_class):
             if field.name not in own and values[field.name].value is not None:
-                raise InputError(f"--{field.name} is not a flag of --method={method}; {other} has it")
-    data, train = (_make(config_class, values) for config_class in (DataConfig, TrainConfig))
+                raise InputError(f"--{field.name} is a flag of --method={other}, not of --method={method}")
+    data, train = _make(DataConfig, values), _make(TrainConfig, values)
     if train.output is None:
         name = pathlib.Path(data.dataset).name if data.dataset else "images"
         train = dataclasses.replace(train, output=os.path.abspath(f"runs/{name}-{method}"))
@@ -317,19 +347,19 @@ def _to_options(values, methods):
     return Options(data=data, train=train, model=methods[method](**given))
 
 
-def _make(config_class, values):
+def _make(config_class: type[ConfigType], values: _Flags) -> ConfigType:
     return config_class(**{field.name: _value(values, field) for field in dataclasses.fields(config_class)})
 
 
-def _value(values, field):
+def _value(values: _Flags, field: dataclasses.Field) -> Any:
     value = values[field.name].value
     if isinstance(value, list):
         return tuple(_path(field, each) for each in value)
     return _path(field, value)
 
 
-def _path(field, value):
-    """A flag's value, or the absolute path where it is a path."""
+def _path(field: dataclasses.Field, value: Any) -> Any:
+    """The value of a flag, made absolute if it is a path."""
     if not field.metadata["path"] or not value:
         return value
     if is_remote(value) and not field.metadata["remote"]:
@@ -337,19 +367,21 @@ def _path(field, value):
     return _absolute(field.name, value)
 
 
-def _absolute(name, value):
+def _absolute(name: str, value: str) -> str:
     try:
         return absolute(value)
     except InputError as error:
         raise InputError(f"--{name}={error}") from None
 
 
-def _split_flagfiles(argv):
-    """`argv` as (the names of its flagfiles, the rest).
+def _split_flagfiles(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Splits `argv` into (the names of its flagfiles, the rest).
 
-    The last of two values wins; read first, a flagfile never overrides the command line.
+    The last of two values wins. Flagfiles are read first, so they never override the command line.
     """
-    files, rest, arguments = [], [], iter(argv)
+    files: list[str] = []
+    rest: list[str] = []
+    arguments = iter(argv)
     for argument in arguments:
         name = flagfiles.name_in(argument)
         if name is None:
@@ -359,9 +391,9 @@ def _split_flagfiles(argv):
     return files, rest
 
 
-def _contents(files):
+def _contents(files: list[str]) -> list[str]:
     return [argument for name in files for argument in flagfiles.read(name)]
 
 
-def _one_line(error):
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).removeprefix("ERROR:: ").split())

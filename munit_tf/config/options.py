@@ -1,4 +1,4 @@
-"""Typed options: frozen dataclasses, whose fields say all there is to say about an option."""
+"""The typed options of a run."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from munit_tf.errors import InputError
 class DataConfig(Config):
     """Images."""
 
-    dataset: Optional[str] = option(None, "name of a data set, or a folder with trainA trainB testA testB")
+    dataset: Optional[str] = option(None, "name of a data set, or folder with trainA trainB testA testB")
     train_a: Optional[str] = option(
         None, "instead of --dataset: folder, glob or text file of paths", path=True
     )
     train_b: Optional[str] = option(None, "the same for domain b", path=True)
     test_a: Optional[str] = option(
-        None, "test images of a: for sample grids (default: training images) and evaluation", path=True
+        None, "test images of domain a, for sample grids (default: training images) and evaluation", path=True
     )
     test_b: Optional[str] = option(None, "the same for domain b", path=True)
     paired: bool = option(False, "pair images of a and b by file name, for supervised methods")
@@ -28,13 +28,13 @@ class DataConfig(Config):
     )
     mirror: Optional[str] = option(
         None,
-        "address to fetch the pix2pix archives from, instead of their authors' server",
+        "URL to fetch the pix2pix archives from, instead of the authors' server",
         may_change=True,
     )
     unreadable: str = option(
         "error",
-        "images that cannot be decoded: error: training stops there and names it; skip: the next one that "
-        "can takes its place, and each is named once",
+        "images that cannot be decoded: error: stop training and name the image; skip: use the next image "
+        "instead and name each skipped one once",
         choices=("error", "skip"),
         may_change=True,
     )
@@ -61,20 +61,20 @@ class TrainConfig(Config):
     )
     seed: int = option(
         0,
-        "of the initial weights, the order of images, crops, flips and styles",
+        "random seed of the initial weights, the order of images, crops, flips and styles",
         minimum=0,
         maximum=2**32 - 1,
     )
     output: Optional[str] = option(
         None,
-        "run folder, also gs://BUCKET/FOLDER (default: runs/DATASET-METHOD)",
+        "run folder or its URI, for example gs://BUCKET/FOLDER (default: runs/DATASET-METHOD)",
         path=True,
         remote=True,
         may_change=True,
     )
     resume: str = option(
         "auto",
-        "auto: go on if the run folder has a checkpoint, else start; never: refuse a used folder; must: "
+        "auto: resume if the run folder has a checkpoint, else start; never: refuse a used folder; must: "
         "refuse a folder without a checkpoint",
         choices=("auto", "never", "must"),
         may_change=True,
@@ -89,13 +89,13 @@ class TrainConfig(Config):
     )
     precision: str = option(
         "float32",
-        "of the networks; float16 comes with loss scaling",
+        "precision of the networks; float16 uses loss scaling",
         choices=("float32", "bfloat16", "float16"),
     )
-    jit_compile: bool = option(False, "compile the step with XLA")
+    jit_compile: bool = option(False, "compile the training step with XLA")
     recompute: bool = option(
         False,
-        "make results inside the networks again for the gradient: less memory for more time",
+        "recompute activations for the gradient (gradient checkpointing): less memory, more time",
         may_change=True,
         memory=True,
     )
@@ -117,8 +117,8 @@ class TrainConfig(Config):
     )
     on_nan: str = option(
         "stop",
-        "when a loss or a weight is NaN or infinite; stop: end with an error; rollback: go on from the last "
-        "checkpoint with other images and noise, at most twice from the same one",
+        "what to do if a loss or weight is NaN or infinite; stop: end with an error; rollback: continue from "
+        "the last checkpoint with other images and noise, at most twice from the same one",
         choices=("stop", "rollback"),
         may_change=True,
     )
@@ -126,17 +126,21 @@ class TrainConfig(Config):
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """All options of a run: the images, the training, and the method's own."""
+    """All options of a run: data, training and method.
+
+    Attributes:
+        model: the method's config, a MethodConfig.
+    """
 
     data: DataConfig
     train: TrainConfig
     model: Any
 
     def validate(self) -> None:
-        """Checks what training depends on beyond each option's own range.
+        """Checks the options against each other.
 
         Raises:
-            InputError: options do not fit one another.
+            InputError: options are incompatible.
         """
         check_sizes(self.data.resize, self.data.image_size)
         self.model.check_run(self.data, self.train)
@@ -144,8 +148,8 @@ class Options:
         if self.train.strategy == "multiworker" and self.train.on_nan == "rollback":
             raise InputError("--on_nan=rollback is not available with --strategy=multiworker")
 
-    def to_flagfile(self):
-        """The text of a flagfile that repeats the run: `flagfiles.read` gives every value back as it is."""
+    def to_flagfile(self) -> str:
+        """The text of a flagfile that repeats the run; `flagfiles.read` restores every value exactly."""
         lines = ["# All options of this run. To repeat it: --flagfile=THIS_FILE --output=ANOTHER_FOLDER"]
         for config in (self.data, self.train, self.model):
             lines.append(f"\n# {title(type(config))}")
@@ -155,13 +159,13 @@ class Options:
                     lines.append(f"--{field.name}={to_text(value)}")
         return "\n".join(lines) + "\n"
 
-    def changed_since(self, old):
-        """Names of the flags that differ from `old`'s and may not, in a run that is resumed.
+    def changed_since(self, old: Options) -> list[str]:
+        """Names of the flags that differ from `old` although a resumed run must not change them.
 
-        A run without images, whose weights were imported, may be given some.
+        A run with imported weights may have no images; they may be added.
         """
-        names = []
-        pairs = [(self.train, old.train), (self.model, old.model)]
+        names: list[str] = []
+        pairs: list[tuple[Config, Config]] = [(self.train, old.train), (self.model, old.model)]
         if old.data.dataset or old.data.train_a:
             pairs.insert(0, (self.data, old.data))
         for mine, theirs in pairs:
@@ -177,8 +181,9 @@ class Options:
 def check_sizes(resize: int, image_size: tuple[int, int]) -> None:
     """Refuses sizes that fit no image.
 
-    The shorter side becomes `resize` and the longer one may be anything above. So only a crop whose two sides
-    both exceed `resize` fits no image; other misfits depend on the image and are found there.
+    The shorter side is resized to `resize`; the longer side may have any length above that. So only a crop
+    with both sides above `resize` fits no image. Whether another crop fits depends on the image, and is
+    checked when the image is read.
 
     Args:
         resize: the shorter side after resizing, in pixels.

@@ -5,50 +5,47 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 from munit_tf.errors import InputError
 from munit_tf.terminal import CONTROL_CHARACTERS, SURROGATES
 
-_LONGEST_PATH = 4096  # In bytes, as is the next; Linux's own limits.
-
-
+# Linux's limits, in bytes.
+_LONGEST_PATH = 4096
 _LONGEST_NAME = 255
-
-
 MOST_STEPS = 10**12
 
 
 def option(
-    default,
-    help,
+    default: Any,
+    help: str,
     *,
-    minimum=None,
-    maximum=None,
-    choices=None,
-    path=False,
-    remote=False,
-    required=False,
-    may_change=False,
-    recorded=True,
-    memory=False,
-):
+    minimum: Optional[float] = None,
+    maximum: Optional[float] = None,
+    choices: Optional[tuple[str, ...]] = None,
+    path: bool = False,
+    remote: bool = False,
+    required: bool = False,
+    may_change: bool = False,
+    recorded: bool = True,
+    memory: bool = False,
+) -> Any:
     """A dataclass field that becomes a flag.
 
     Args:
-        default: the value where the flag is not given.
-        help: one line for `--help`; units included.
-        minimum: least number allowed; every number has one.
-        maximum: largest number allowed; every number has one. Of a tuple of numbers both hold for each.
+        default: the value if the flag is not given.
+        help: one line for `--help`, with the unit.
+        minimum: the smallest number allowed; required for numbers. For a tuple, of each number.
+        maximum: the largest number allowed; required for numbers. For a tuple, of each number.
         choices: the strings allowed.
-        path: a file or folder on this machine; made absolute, so that a run folder stays usable
-            from another working directory.
-        remote: it may be a URI such as gs://bucket/run, too.
-        required: the flag must be given; the default is None then.
-        may_change: a resumed run may be given another value.
-        recorded: whether it stands in `run.flags`.
-        memory: a smaller number needs less memory; of a switch: switched on it needs less.
+        path: a file or folder on this machine. It is made absolute, so that a run folder can be used
+            from any working directory.
+        remote: with `path`: a URI such as gs://bucket/run is also allowed.
+        required: the flag must be given; `default` must be None.
+        may_change: a resumed run may have another value.
+        recorded: the value is written to `run.flags`.
+        memory: a smaller number needs less memory, or a bool needs less memory if True.
     """
     metadata = dict(
         help=help,
@@ -67,14 +64,14 @@ def option(
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Options, checked when they are made.
+    """Options, checked by the constructor.
 
     Raises:
-        InputError: for a value of the wrong type or out of range, or a text that `text_problem` refuses; it
-            names the flag.
+        InputError: a value has the wrong type or is out of range, or `text_problem` refuses a text; the
+            message names the flag.
     """
 
-    def __post_init__(self):  # noqa: D105
+    def __post_init__(self) -> None:  # noqa: D105
         kinds = typing.get_type_hints(type(self))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -88,16 +85,25 @@ class Config:
 
 
 class MethodConfig(Config):
-    """A method's options.
+    """A method's options."""
 
-    Attributes:
-        size_multiple: height and width of images must be multiples of this, in pixels.
-        smallest_input: the least height and width of images to translate or encode, in pixels.
-        smallest_size: the least height and width of training images, in pixels.
-    """
+    @property
+    def size_multiple(self) -> int:
+        """Height and width of images must be multiples of this, in pixels."""
+        raise NotImplementedError
 
-    def check_size(self, height, width):
-        """Raises InputError where images of this size, in pixels, cannot be trained on."""
+    @property
+    def smallest_input(self) -> int:
+        """The smallest height and width of images to translate or encode, in pixels."""
+        raise NotImplementedError
+
+    @property
+    def smallest_size(self) -> int:
+        """The smallest height and width of training images, in pixels."""
+        raise NotImplementedError
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raises InputError if the networks cannot be trained on images of this size, in pixels."""
         multiple, least = self.size_multiple, self.smallest_size
         if height % multiple or width % multiple or min(height, width) < least:
             raise InputError(
@@ -106,51 +112,51 @@ class MethodConfig(Config):
             )
 
     def pooled_values(self, height: int, width: int) -> int:
-        """How many values image pools hold, for images of this size in pixels."""
+        """The number of values in the image pools, for images of this size in pixels."""
         del height, width
         return 0
 
-    def check_run(self, data, train):
-        """Raises InputError where the method cannot be trained with a DataConfig and a TrainConfig."""
+    def check_run(self, data: Any, train: Any) -> None:
+        """Raises InputError if the method cannot be trained with this DataConfig and TrainConfig."""
 
 
 def costly(*configs: Config) -> dict[str, str]:
-    """{flag: "--name=value"} of all numbers that cost memory and are larger than their defaults."""
-    found = {}
+    """{flag: "--name=value"} of the numbers that increase memory use and exceed their defaults."""
+    flags = {}
     for config in configs:
         for field in dataclasses.fields(config):
             value = getattr(config, field.name)
             if field.metadata["memory"] and not isinstance(value, bool) and _is_larger(value, field.default):
-                found[f"--{field.name}"] = f"--{field.name}={to_text(value)}"
-    return found
+                flags[f"--{field.name}"] = f"--{field.name}={to_text(value)}"
+    return flags
 
 
 def one_of(names: Iterable[str]) -> str:
-    """`a, b or c`."""
+    """Joins names as `a, b or c`."""
     *others, last = names
     return f"{', '.join(others)} or {last}" if others else last
 
 
 def less_memory(*config_classes: type[Config]) -> str:
-    """What to do for a command with these options to need less memory: `lower --a or --b, or add --c`."""
+    """How a command with these options can use less memory: `lower --a or --b, or add --c`."""
     fields = [each for cls in config_classes for each in dataclasses.fields(cls) if each.metadata["memory"]]
     lower = [f"--{field.name}" for field in fields if not isinstance(field.default, bool)]
     switches = [f"--{field.name}" for field in fields if isinstance(field.default, bool)]
     if not fields:
-        return "close other programs, or take a machine with more"
+        return "close other programs, or use a machine with more memory"
     return f"lower {one_of(lower)}" + "".join(f", or add {switch}" for switch in switches)
 
 
-def title(config_class):
-    """What a group of options is about: the first line of its class' docstring."""
-    return config_class.__doc__.split("\n")[0].rstrip(".")
+def title(config_class: type[Config]) -> str:
+    """The heading of a group of options: the first line of its class docstring."""
+    return (config_class.__doc__ or "").split("\n")[0].rstrip(".")
 
 
-def to_text(value):
-    """An option's value as a flag has it."""
+def to_text(value: Any) -> str:
+    """An option's value as written in a flag."""
     if isinstance(value, tuple):
         return ("," if value and isinstance(value[0], str) else "x").join(map(to_text, value))
-    if type(value) is int and value.bit_length() > 1000:  # Python refuses to write out longer ones.
+    if type(value) is int and value.bit_length() > 1000:  # Python refuses to convert longer ones to text.
         return f"(a number of {value.bit_length()} bits)"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -158,11 +164,11 @@ def to_text(value):
 def text_problem(text: str, path: bool = False) -> Optional[str]:
     """What is wrong with a text as an option's value, or None.
 
-    What passes can be written to a flagfile and read back as it is.
+    A text without a problem can be written to a flagfile and read back unchanged.
 
     Args:
         text: the value.
-        path: whether it is a path. The length of each name in it is limited, except in a URI.
+        path: the text is a path, so the length of each name in it is limited, except in a URI.
     """
     if re.search(f"[{SURROGATES}]", text):
         return "must be UTF-8 text"
@@ -177,7 +183,7 @@ def text_problem(text: str, path: bool = False) -> Optional[str]:
     return None
 
 
-def without_none(kind):
+def without_none(kind: Any) -> Any:
     """Optional[X] -> X; any other type as it is."""
     kinds = [each for each in typing.get_args(kind) if each is not type(None)]
     return kinds[0] if typing.get_origin(kind) is typing.Union else kind
@@ -185,11 +191,11 @@ def without_none(kind):
 
 def _is_larger(value: Any, default: Any) -> bool:
     if isinstance(value, tuple):
-        return any(side > usual for side, usual in zip(value, default))
+        return any(side > default_side for side, default_side in zip(value, default))
     return value is not None and value > (default or 0)
 
 
-def _problem(value, kind, limits):
+def _problem(value: Any, kind: Any, limits: Mapping[str, Any]) -> Optional[str]:
     """What is wrong with an option's value, or None."""
     least, most = limits["minimum"], limits["maximum"]
     if kind is tuple:
@@ -204,13 +210,13 @@ def _problem(value, kind, limits):
     if isinstance(value, bool) != (kind is bool) or not isinstance(
         value, (int, float) if kind is float else kind
     ):
-        return f"a {type(value).__name__} does not go here"
+        return f"must be of type {kind.__name__}, not {type(value).__name__}"
     if value == "":
         return "must not be empty"
-    if kind is str and (problem := text_problem(value, limits["path"])):
+    if isinstance(value, str) and (problem := text_problem(value, limits["path"])):
         return problem
     if limits["choices"] and value not in limits["choices"]:
         return f"must be one of {', '.join(limits['choices'])}"
-    if kind in (int, float) and not least <= value <= most:  # NaN is not, either.
+    if kind in (int, float) and not least <= value <= most:  # False for NaN.
         return f"must be a number from {least:.13g} to {most:.13g}"
     return None

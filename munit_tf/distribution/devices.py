@@ -1,4 +1,4 @@
-"""Which devices a run uses."""
+"""The devices of a run."""
 
 import resource
 import sys
@@ -9,31 +9,32 @@ from munit_tf.distribution import workers
 from munit_tf.errors import InputError
 
 
-def set_up():
-    """Settings that hold for the whole process; to be called before TensorFlow runs its first operation."""
+def set_up() -> None:
+    """Configures TensorFlow for this process. Call it before TensorFlow runs its first operation."""
     if not tf.config.list_physical_devices("GPU"):
-        # A resumed run is to be the uninterrupted one bit for bit. With more threads between operations
-        # sums are added in another order from run to run, and Grappler rewrites large graphs in an
-        # order that differs from process to process.
+        # A resumed run must equal an uninterrupted one bit for bit. With several inter-op threads, the order
+        # of additions differs between runs. Grappler's order of rewriting large graphs differs between
+        # processes.
         tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
-def describe():
-    """The devices that there are, in words."""
+def describe() -> str:
+    """The available devices, in words."""
     gpus = len(tf.config.list_logical_devices("GPU"))
     return f"{gpus} GPU{'s' if gpus > 1 else ''}" if gpus else "the CPU: TensorFlow finds no GPU"
 
 
-def make_strategy(name, batch_size):
-    """The tf.distribute strategy that `--strategy` names.
+def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy:
+    """The tf.distribute strategy for `--strategy`.
 
     Args:
-        name: "auto", "mirrored", "multiworker" or "none"; "multiworker" before TensorFlow's first operation.
+        name: "auto", "mirrored", "multiworker" or "none". "multiworker" only works before TensorFlow's
+            first operation.
         batch_size: images of each domain in one step, over all replicas.
 
     Raises:
-        InputError: the batch cannot be shared out evenly, or the workers do not come together.
+        InputError: the replicas cannot get equal parts of the batch, or the workers cannot connect.
     """
     if name == "multiworker":
         strategy = workers.join()
@@ -44,15 +45,15 @@ def make_strategy(name, batch_size):
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:
         raise InputError(
-            f"--batch_size={batch_size} cannot be shared out over {replicas} devices: it is the batch over "
-            f"all of them; take a multiple of {replicas}, or --strategy=none for one device"
+            f"--batch_size={batch_size} cannot be divided among {replicas} devices: give a multiple of "
+            f"{replicas}, or --strategy=none to use one device"
         )
     return strategy
 
 
-def peak_memory_mib():
-    """The most memory in use so far, in MiB: the GPU's, or the process' where there is none."""
+def peak_memory_mib() -> int:
+    """The peak memory use so far, in MiB: of the first GPU, or of the process if there is no GPU."""
     if tf.config.list_logical_devices("GPU"):
         return tf.config.experimental.get_memory_info("GPU:0")["peak"] >> 20
-    # In KiB, but on macOS in bytes.
+    # In bytes on macOS, else in KiB.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> (20 if sys.platform == "darwin" else 10)

@@ -1,10 +1,14 @@
-"""Several processes, on one machine or more, that train one model; TF_CONFIG says which there are."""
+"""Training with several processes, on one or more machines, as described by TF_CONFIG."""
+
+from __future__ import annotations
 
 import contextlib
 import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -16,21 +20,18 @@ _EXAMPLE = (
 )
 
 
-def join():
-    """The strategy of all workers together, once every one of them has come.
+def join() -> tf.distribute.MultiWorkerMirroredStrategy:
+    """Waits for all workers; returns their common strategy.
 
-    To be called before TensorFlow runs its first operation.
-
-    Returns:
-        tf.distribute.MultiWorkerMirroredStrategy.
+    Call it before TensorFlow runs its first operation.
 
     Raises:
-        InputError: TF_CONFIG is missing or does not make sense, or its address is not to be had.
+        InputError: TF_CONFIG is missing or invalid, or this worker's address is unavailable.
     """
     addresses, own = read_cluster(os.environ.get("TF_CONFIG"))
     others = ", ".join(address for i, address in enumerate(addresses) if i != own)
     say(f"worker {own} of {len(addresses)} at {addresses[own]}, waiting for {others}", file=sys.stderr)
-    # Python does not get to see a signal while TensorFlow waits, which it does for up to an hour.
+    # TensorFlow waits for up to an hour, and Python handles no signals during that time.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -41,24 +42,24 @@ def join():
         ) from error
     finally:
         signal.signal(signal.SIGINT, interrupt)
-        # TensorFlow has taken this one for itself, and does nothing on it.
+        # TensorFlow has installed its own handler, which ignores the signal.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def read_cluster(text):
-    """What TF_CONFIG says.
+def read_cluster(text: str | None) -> tuple[list[str], int]:
+    """Parses TF_CONFIG.
 
     Args:
-        text: its value, or None.
+        text: the value of TF_CONFIG, or None.
 
     Returns:
-        (addresses of all workers, the chief's first; the index of this one among them).
+        (addresses of all workers, the chief first; this worker's index in that list).
 
     Raises:
-        InputError: it is missing or does not make sense.
+        InputError: TF_CONFIG is missing or invalid.
     """
     if not text:
-        raise InputError(f"--strategy=multiworker needs TF_CONFIG in the environment, such as {_EXAMPLE}")
+        raise InputError(f"--strategy=multiworker needs TF_CONFIG in the environment, for example {_EXAMPLE}")
     try:
         config = json.loads(text)
         cluster, task = config["cluster"], config["task"]
@@ -66,11 +67,11 @@ def read_cluster(text):
         addresses = jobs["chief"] + jobs["worker"]
         kind, index = task["type"], int(task["index"])
         hosts_and_ports = [address.rsplit(":", 1) for address in addresses]
-        good = all(host and 0 < int(port) < 2**16 for host, port in hosts_and_ports)
+        valid = all(host and 0 < int(port) < 2**16 for host, port in hosts_and_ports)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"TF_CONFIG={text} is not understood: it should look like {_EXAMPLE}") from error
-    if not good or len(set(addresses)) < len(addresses) or len(jobs["chief"]) > 1:
-        raise InputError(f"TF_CONFIG={text}: every worker has a host:port of its own, and one may be chief")
+        raise InputError(f"TF_CONFIG={text} is not understood: it must look like {_EXAMPLE}") from error
+    if not valid or len(set(addresses)) < len(addresses) or len(jobs["chief"]) > 1:
+        raise InputError(f"TF_CONFIG={text}: each worker needs its own host:port, and at most one is chief")
     if kind not in jobs or not 0 <= index < len(jobs[kind]):
         raise InputError(f"TF_CONFIG={text}: its cluster has no task of type {kind} and index {index}")
     return addresses, index + (len(jobs["chief"]) if kind == "worker" else 0)
@@ -85,17 +86,17 @@ _LOST = (
 
 
 class Workers:
-    """The processes of a strategy, and what they tell each other; of most strategies there is one.
+    """The processes of a strategy and their communication; most strategies have one process.
 
     Args:
         strategy: a tf.distribute.Strategy.
 
     Attributes:
         strategy: the strategy.
-        is_chief: whether this is the one that writes the run folder.
+        is_chief: whether this worker writes the run folder.
     """
 
-    def __init__(self, strategy):
+    def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self.is_chief = strategy.extended.should_checkpoint
         self.strategy = strategy
         self._addresses = ["localhost"]
@@ -105,25 +106,25 @@ class Workers:
             self._gather_numbers, input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False
         )
 
-    def all_reduce_max(self, number):
-        """The largest of all workers' numbers; each waits here for all others."""
+    def all_reduce_max(self, number: int) -> int:
+        """The largest number of all workers; waits for all of them."""
         if len(self._addresses) == 1:
             return number
         return int(max(self._gather([number])))
 
-    def barrier(self):
-        """Returns once all workers have come here."""
+    def barrier(self) -> None:
+        """Waits until all workers have called this method."""
         self.all_reduce_max(0)
 
-    def check_same(self, options, step):
-        """Makes sure that all workers are about to do the same.
+    def check_same(self, options: Any, step: int) -> None:
+        """Checks that all workers have the same options and step.
 
         Args:
-            options: config.Options of this worker.
-            step: the training steps behind it.
+            options: the Options of this worker.
+            step: training steps taken.
 
         Raises:
-            InputError: on all workers, where one has other options than the chief, or another step.
+            InputError: on all workers, if one has other options or another step than the chief.
         """
         if len(self._addresses) == 1:
             return
@@ -139,34 +140,34 @@ class Workers:
             if its_step != steps[0]:
                 raise InputError(
                     f"{who} begins at step {its_step}, the chief at step {steps[0]}: --output="
-                    f"{options.train.output} must be one folder that all workers see"
+                    f"{options.train.output} must be one folder that all workers can access"
                 )
 
     @contextlib.contextmanager
-    def propagate_failure(self):
-        """Ends this worker where another one has ended, with an InputError that says so."""
+    def propagate_failure(self) -> Iterator[None]:
+        """Raises an InputError in the block if another worker has ended."""
         try:
             yield
         except _LOST as error:
             if len(self._addresses) == 1:
                 raise
             raise InputError(
-                "another worker has ended or cannot be reached, and says why if it can: start all workers "
-                "again, and training goes on from the newest checkpoint"
+                "another worker has ended or cannot be reached; see its messages. Start all workers again to "
+                "resume from the newest checkpoint"
             ) from error
 
-    def _gather_pairs(self, number, text):
-        """[number, text] of every worker; no text holds a null character."""
+    def _gather_pairs(self, number: int, text: str) -> list[list[str]]:
+        """[number, text] of every worker; a text must not contain null characters."""
         own = list(f"{number} {text}\0".encode())
         by_replica = self._gather(own).numpy().astype("uint8").tobytes().decode().split("\0")[:-1]
         of_workers = by_replica[:: len(by_replica) // len(self._addresses)]
         return [pair.split(" ", 1) for pair in of_workers]
 
-    def _gather_numbers(self, numbers):
-        """The numbers of all replicas, in their order."""
+    def _gather_numbers(self, numbers: tf.Tensor) -> tf.Tensor:
+        """The numbers of all replicas, in the order of the replicas."""
 
         def gather():
-            own = tf.identity(numbers)  # On the replica's device, which a function's argument is not.
+            own = tf.identity(numbers)  # Copies the argument to the replica's device.
             return tf.distribute.get_replica_context().all_gather(own, axis=0)
 
         results = self.strategy.run(gather)

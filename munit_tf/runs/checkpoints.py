@@ -1,9 +1,11 @@
-"""Checkpoints: folders that are there whole or not at all, and whose damage is found out.
+"""Checkpoints: folders that are written atomically and verified by checksums.
 
 `step-7/` holds the files `state.*` that tf.train.Checkpoint writes, and `SHA256SUMS`, which `sha256sum -c`
-reads. On this machine it gets its name when all of it is on the disk. Object stores rename no folders: there
-`SHA256SUMS`, which comes last, makes it whole.
+can read. On this machine the folder gets its name once all its files are on the disk. Object stores cannot
+rename folders: there a checkpoint is complete once `SHA256SUMS`, its last file, exists.
 """
+
+from __future__ import annotations
 
 import contextlib
 import hashlib
@@ -12,6 +14,7 @@ import pathlib
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from typing import NamedTuple, Union
 
 import numpy as np
@@ -27,11 +30,11 @@ _SUMS = "SHA256SUMS"
 
 
 class NotFinite(InputError):
-    """Training has met NaN or infinity."""
+    """A loss, a weight or an optimizer variable is NaN or infinite."""
 
 
 class Checkpoint(NamedTuple):
-    """A whole checkpoint.
+    """A complete checkpoint.
 
     Attributes:
         path: its folder.
@@ -41,36 +44,38 @@ class Checkpoint(NamedTuple):
 
     path: Union[pathlib.Path, RemotePath]
     step: int
-    sums: dict
+    sums: dict[str, str]
 
 
 class CheckpointManager:
     """The newest checkpoints of a run.
 
     Args:
-        folder: where they are, a pathlib.Path or RemotePath.
-        state: {name: tf.Variable} of all that training needs to go on, "step" among them; what is in
-            the folder of later steps is taken for damaged.
-        keep: how many of the newest stay.
+        folder: the folder of the checkpoints.
+        state: {name: tf.Variable} of everything that is needed to resume training, including "step".
+            Checkpoints of later steps in the folder are considered damaged.
+        keep: how many of the newest to keep.
     """
 
-    def __init__(self, folder, state, keep):
+    def __init__(
+        self, folder: pathlib.Path | RemotePath, state: Mapping[str, tf.Variable], keep: int
+    ) -> None:
         self._folder = folder
         self._state = state
         self._keep = keep
         self._steps = [step for step in _steps(folder) if step <= self.step]
 
     @property
-    def step(self):
+    def step(self) -> int:
         """Training steps taken."""
         return int(self._state["step"].numpy())
 
-    def save(self):
-        """Writes a checkpoint if there is none of this step, and only then removes older and damaged ones.
+    def save(self) -> None:
+        """Writes a checkpoint unless this step has one, then removes older and damaged ones.
 
         Raises:
-            NotFinite: something in the state is not finite; nothing is written.
-            OSError, tf.errors.OpError: it cannot be written; all others are as they were.
+            NotFinite: a variable is not finite; nothing is written.
+            OSError, tf.errors.OpError: the checkpoint cannot be written; the others are unchanged.
         """
         step = self.step
         if step in self._steps:
@@ -87,23 +92,24 @@ class CheckpointManager:
                 remove_tree(path)
 
 
-def write(folder, step, state):
-    """Writes a checkpoint, in place of one of the same step.
+def write(folder: pathlib.Path | RemotePath, step: int, state: Mapping[str, tf.Variable]) -> None:
+    """Writes a checkpoint; replaces one of the same step.
 
     Args:
-        folder: where checkpoints are, a pathlib.Path or RemotePath.
+        folder: the folder of the checkpoints.
         step: training steps taken.
         state: {name: tf.Variable}.
 
     Raises:
-        OSError, tf.errors.OpError, InputError: it cannot be written; all others are as they were.
+        OSError, tf.errors.OpError, InputError: the checkpoint cannot be written; the others are unchanged.
     """
-    final = folder / _name(step)
-    if is_remote(folder):
-        if final.exists():
-            remove_tree(final)
-        _write_files(final, state)
+    if isinstance(folder, RemotePath):
+        target = folder / _name(step)
+        if target.exists():
+            remove_tree(target)
+        _write_files(target, state)
         return
+    final = folder / _name(step)
     unfinished = folder / f".{_name(step)}{TEMPORARY}"
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
@@ -115,19 +121,19 @@ def write(folder, step, state):
         os.rename(unfinished, final)
         sync(folder)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)  # It is there still where something went wrong.
+        shutil.rmtree(unfinished, ignore_errors=True)  # Exists only after an error.
 
 
-def newest(folder):
-    """The newest Checkpoint that is whole, or None where there are none at all.
+def newest(folder: pathlib.Path | RemotePath) -> Checkpoint | None:
+    """The newest complete Checkpoint, or None if there are no checkpoints.
 
-    Each damaged one on the way is a line on standard error.
+    Each newer one that is damaged is named in a line on standard error.
 
     Raises:
         InputError: all are damaged, the folder holds something else, or it is not a folder.
     """
     if not folder.is_dir() and folder.exists():
-        raise InputError(f"{folder} is not a folder: put the checkpoints back from a copy, or remove it")
+        raise InputError(f"{folder} is not a folder: restore the checkpoints from a copy, or remove it")
     steps = _steps(folder)
     for step in reversed(steps):
         path = folder / _name(step)
@@ -135,40 +141,41 @@ def newest(folder):
             recorded, sums = (path / _SUMS).read_text(errors="replace"), _sums(path)
             if sums and recorded == _to_text(sums):
                 return Checkpoint(path, step, sums)
-            reason = f"it is not what its {_SUMS} says"
+            reason = f"it does not match its {_SUMS}"
         except OSError as error:
             reason = f"{error.filename}: {error.strerror}"
         if _steps(folder) != steps:
-            return newest(folder)  # Training is just removing it, and has written newer ones.
+            return newest(folder)  # Training has removed it after writing a newer one.
         say(f"warning: checkpoint {path} is damaged ({reason}): looking for an older one", file=sys.stderr)
     if steps:
-        raise InputError(f"every checkpoint in {folder} is damaged: take them from a copy, or start anew")
+        raise InputError(f"every checkpoint in {folder} is damaged: restore one from a copy, or start again")
     others = [path.name for path in _files(folder)]
     if others := [name for name in others if not (name.startswith(".") or _is_ours(name))]:
         raise InputError(f"{folder} holds {min(others)}, which is no checkpoint of this version of munit_tf")
     return None
 
 
-def restore(variables, checkpoint):
+def restore(variables: Mapping[str, tf.Variable], checkpoint: Checkpoint) -> None:
     """Sets variables from a Checkpoint.
 
     Args:
         variables: {name: tf.Variable}.
-        checkpoint: a Checkpoint.
+        checkpoint: the checkpoint.
 
     Raises:
-        InputError: where the checkpoint lacks one of them, has another shape for it, or has more of
-            the same kind: names and shapes must agree before anything is set; or it is remote, and
-            cannot be read.
-        tf.errors.NotFoundError, FileNotFoundError: it has been removed, on this machine or a remote one.
+        InputError: the checkpoint lacks a variable, has another shape for it, or has additional variables
+            with the same first part of the name; no variable is set then. Or it is remote and cannot be
+            read.
+        tf.errors.NotFoundError, FileNotFoundError: a local or remote checkpoint has been removed.
     """
-    with checkpoint.path.errors() if is_remote(checkpoint.path) else contextlib.nullcontext():
+    path = checkpoint.path
+    with path.errors() if isinstance(path, RemotePath) else contextlib.nullcontext():
         _restore(variables, checkpoint)
 
 
-def _restore(variables, checkpoint):
+def _restore(variables: Mapping[str, tf.Variable], checkpoint: Checkpoint) -> None:
     path = str(checkpoint.path / _PREFIX)
-    # tf.train.list_variables asks whether it is a folder first, which ram:// affirms for every prefix.
+    # tf.train.list_variables first asks whether the path is a folder, and ram:// says so for every prefix.
     reader = tf.compat.v1.train.NewCheckpointReader(path)
     shapes = {_unescape(key): tuple(shape) for key, shape in reader.get_variable_to_shape_map().items()}
     problem = f"checkpoint {checkpoint.path} does not fit the model"
@@ -184,36 +191,36 @@ def _restore(variables, checkpoint):
     tf.train.Checkpoint(**variables).read(path).assert_existing_objects_matched().expect_partial()
 
 
-def _write_files(path, state):
+def _write_files(path: pathlib.Path | RemotePath, state: Mapping[str, tf.Variable]) -> None:
     path.mkdir(parents=True)
     tf.train.Checkpoint(**state).write(str(path / _PREFIX))
     (path / _SUMS).write_bytes(_to_text(_sums(path)).encode())
 
 
-def _name(step):
+def _name(step: int) -> str:
     return f"step-{step}"
 
 
-def _is_ours(name):
-    return re.fullmatch(rf"step-\d+|\.step-\d+{re.escape(TEMPORARY)}", name)
+def _is_ours(name: str) -> bool:
+    return bool(re.fullmatch(rf"step-\d+|\.step-\d+{re.escape(TEMPORARY)}", name))
 
 
-def _steps(folder):
-    """Steps of all checkpoints, damaged ones too, in order."""
+def _steps(folder: pathlib.Path | RemotePath) -> list[int]:
+    """Steps of all checkpoints, including damaged ones, in ascending order."""
     matches = (re.fullmatch(r"step-(\d+)", path.name) for path in _files(folder) if _is_finished(path))
     return sorted(int(match[1]) for match in matches if match)
 
 
-def _is_finished(path):
+def _is_finished(path: pathlib.Path | RemotePath) -> bool:
     return (path / _SUMS).exists() if is_remote(path) else path.is_dir()
 
 
-def _files(folder):
+def _files(folder: pathlib.Path | RemotePath) -> list[pathlib.Path | RemotePath]:
     return list(folder.iterdir()) if folder.is_dir() else []
 
 
-def _sums(path):
-    """{name: SHA-256} of the files of a checkpoint that are there."""
+def _sums(path: pathlib.Path | RemotePath) -> dict[str, str]:
+    """{name: SHA-256} of the existing files of a checkpoint."""
     sums = {}
     for name in sorted(file.name for file in path.iterdir() if file.name.startswith(f"{_PREFIX}.")):
         digest = hashlib.sha256()
@@ -224,10 +231,10 @@ def _sums(path):
     return sums
 
 
-def _to_text(sums):
+def _to_text(sums: dict[str, str]) -> str:
     return "".join(f"{digest}  {name}\n" for name, digest in sums.items())
 
 
-def _unescape(key):
-    """`generators.Sa.S...kernel/.ATTRIBUTES/VARIABLE_VALUE` -> the name of ours."""
+def _unescape(key: str) -> str:
+    """`generators.Sa.S...kernel/.ATTRIBUTES/VARIABLE_VALUE` -> `generators/a/.../kernel`."""
     return key.split("/.ATTRIBUTES/")[0].replace(".S", "/")

@@ -1,14 +1,18 @@
-"""Models of runs: built, compiled, and loaded from checkpoints."""
+"""Builds, compiles and loads the models of runs."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
 
+from munit_tf.config.options import Options
 from munit_tf.errors import InputError
 from munit_tf.models import METHODS, memory
+from munit_tf.models.translator import Translator
 from munit_tf.runs import checkpoints
 from munit_tf.runs.run_folder import RunFolder
 
@@ -16,8 +20,8 @@ _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mix
 
 
 @contextlib.contextmanager
-def precision_policy(precision):
-    """Models made inside have this precision: "float32", "bfloat16" or "float16"."""
+def precision_policy(precision: str) -> Iterator[None]:
+    """Sets the precision of models built in the block: "float32", "bfloat16" or "float16"."""
     before = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy(_POLICIES[precision])
     try:
@@ -26,8 +30,12 @@ def precision_policy(precision):
         keras.mixed_precision.set_global_policy(before)
 
 
-def build_model(options, precision=None):
-    """A model with these Options' method, config and precision (or another), and random weights.
+def build_model(options: Options, precision: str | None = None) -> Translator:
+    """A model with random weights.
+
+    Args:
+        options: the method, its config, and the precision if `precision` is None.
+        precision: "float32", "bfloat16" or "float16".
 
     Raises:
         InputError: it does not fit in memory.
@@ -38,8 +46,8 @@ def build_model(options, precision=None):
         return model_class(options.model)
 
 
-def compile_model(model, options):
-    """Makes what training a model with these Options needs."""
+def compile_model(model: Translator, options: Options) -> None:
+    """Compiles a model for training with these Options."""
     model.compile(
         options.data.image_size,
         jit_compile=options.train.jit_compile,
@@ -47,52 +55,54 @@ def compile_model(model, options):
     )
 
 
-def checkpoint_manager(folder, model, keep):
-    """A CheckpointManager of all that training needs of a compiled model, under flat names.
+def checkpoint_manager(folder: RunFolder, model: Translator, keep: int) -> checkpoints.CheckpointManager:
+    """A CheckpointManager of everything that is needed to resume training.
 
     Args:
-        folder: a RunFolder.
-        model: a compiled Translator.
-        keep: how many of the newest checkpoints stay.
+        folder: the run folder.
+        model: a compiled model.
+        keep: how many of the newest checkpoints to keep.
     """
     return checkpoints.CheckpointManager(folder.checkpoints, model.named_state(), keep)
 
 
-def load(path, precision=None):
-    """The model of a run folder with its newest weights, built and ready to translate.
+def load(path: str | os.PathLike, precision: str | None = None) -> Translator:
+    """Loads the model of a run folder with its newest weights.
 
     Args:
         path: the run folder, or its URI.
-        precision: "float32", "bfloat16" or "float16"; what it was trained in where None.
+        precision: "float32", "bfloat16" or "float16"; None: the precision of training.
 
     Raises:
-        InputError: it is not a run folder, or has no whole checkpoint.
+        InputError: it is not a run folder, or has no complete checkpoint.
     """
     while True:
         options, checkpoint = newest(path)
         try:
             return load_checkpoint(options, checkpoint, precision)
         except (tf.errors.NotFoundError, FileNotFoundError):
-            # Training may have removed it meanwhile, and has written newer ones then.
+            # Training may have removed it after writing a newer one.
             if newest(path)[1].step == checkpoint.step:
                 raise
 
 
-def newest(path):
+def newest(path: str | os.PathLike) -> tuple[Options, checkpoints.Checkpoint]:
     """(Options, newest Checkpoint) of the run folder at `path`.
 
     Raises:
-        InputError: it is not a run folder, or has no whole checkpoint.
+        InputError: it is not a run folder, or has no complete checkpoint.
     """
     folder = RunFolder(path)
     options, checkpoint = folder.options(), folder.newest_checkpoint()
     if checkpoint is None:
-        raise InputError(f"{path} has no checkpoint yet: train on with --flagfile={folder.flagfile}")
+        raise InputError(f"{path} has no checkpoint yet: continue training with --flagfile={folder.flagfile}")
     return options, checkpoint
 
 
-def load_checkpoint(options, checkpoint, precision=None):
-    """The model of a Checkpoint of a run with these Options; see `load`."""
+def load_checkpoint(
+    options: Options, checkpoint: checkpoints.Checkpoint, precision: str | None = None
+) -> Translator:
+    """Loads the model of a Checkpoint of a run with these Options; see `load`."""
     model = build_model(options, precision)
     checkpoints.restore({"step": model.step, **model.named_weights()}, checkpoint)
     return model

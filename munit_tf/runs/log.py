@@ -1,4 +1,4 @@
-"""`log.jsonl` of a run folder: a row, a JSON object with "step" first, in each line."""
+"""`log.jsonl` of a run folder: each line is a row, a JSON object that begins with "step"."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _BEGINNING = b'{"step": '
 
 
 def truncate(path: pathlib.Path | RemotePath, step: int) -> list[dict[str, Any]]:
-    """Removes the rows after a step, and lines that are damaged.
+    """Removes the rows after a step, and damaged lines.
 
-    It keeps a damaged file under another name, and says so in one line on standard error. A last line
-    that ends early is not damage: a process that is killed leaves it.
+    A damaged file is kept under another name and reported in one line on standard error. An incomplete last
+    line does not count as damage: a killed process leaves one.
 
     Args:
-        path: the file's; there need be none.
+        path: the file; it need not exist.
         step: training steps taken.
 
     Returns:
-        The rows that stay: dicts with "step", an int, and numbers by the names of losses and measures.
+        The remaining rows: dicts of "step", an int, and {name of a loss or measure: number}.
 
     Raises:
         InputError: the file cannot be read or written.
@@ -39,7 +39,7 @@ def truncate(path: pathlib.Path | RemotePath, step: int) -> list[dict[str, Any]]
         if not path.is_file():
             kept = _unused(path)
             path.replace(kept)
-            say(f"warning: {path} is not a file: it is renamed to {kept.name}", file=sys.stderr)
+            say(f"warning: {path} is not a file: renamed to {kept.name}", file=sys.stderr)
             return []
         data = path.read_bytes()
     except OSError as error:
@@ -56,15 +56,15 @@ def truncate(path: pathlib.Path | RemotePath, step: int) -> list[dict[str, Any]]
     return rows
 
 
-def _lines(data):
+def _lines(data: bytes) -> list[bytes]:
     *lines, last = data.split(b"\n")
     if not last.startswith(_BEGINNING) or last.endswith(b"}"):
         lines.append(last)
     return [line for line in lines if line.strip()]
 
 
-def _row(line):
-    """The row in a line, or None where it is damaged."""
+def _row(line: bytes) -> dict[str, Any] | None:
+    """The row in a line, or None if the line is damaged."""
     try:
         row = json_files.parse(line)
     except ValueError:
@@ -72,20 +72,20 @@ def _row(line):
     return row if _is_row(row) else None
 
 
-def _is_row(row):
+def _is_row(row: Any) -> bool:
     if not isinstance(row, dict) or not json_files.is_step(row.get("step")):
         return False
-    # The first row after a start has no speed.
+    # The first row after a start can have no speed.
     measures = [value for name, value in row.items() if not (name == "images_per_second" and value is None)]
     return all(map(json_files.is_number, measures))
 
 
-def _unused(path):
-    """The path beside it with `.damaged` after its name, or `.damaged-2` and so on where that exists."""
+def _unused(path: Any) -> Any:
+    """The first unused path of NAME.damaged, NAME.damaged-2 and so on in the same folder."""
     names = (f"{path.name}.damaged" + (f"-{i}" if i > 1 else "") for i in itertools.count(1))
     return next(each for each in (path.parent / name for name in names) if not each.exists())
 
 
-def _write(path, data):
+def _write(path: pathlib.Path | RemotePath, data: bytes) -> None:
     with atomic_write(path, durable=True) as file:
         file.write(data)

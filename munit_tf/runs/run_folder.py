@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -17,24 +20,27 @@ from munit_tf.runs import checkpoints, log
 from munit_tf.storage import json_files
 from munit_tf.storage.atomic import atomic_write
 from munit_tf.storage.locks import exclusive_lock
-from munit_tf.storage.paths import is_remote, remove_tree, to_path
+from munit_tf.storage.paths import RemotePath, remove_tree, to_path
 from munit_tf.terminal import say
 
 CONFIGS = {name: model_class.config_class for name, model_class in METHODS.items()}
 
 
 class RunFolder:
-    """The files of one run. Nothing is written before it is asked for.
+    """The files of one run. The constructor writes nothing.
+
+    Args:
+        path: the folder, or its URI.
 
     Raises:
         InputError: TensorFlow has no file system for the path, or cannot restore from it.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike | RemotePath) -> None:
         self.path = to_path(path)
         if set(str(self.path)) & set("[]*?\\"):
             raise InputError(
-                f"run folder {path}: TensorFlow takes [ ] * ? \\ in a checkpoint's path for patterns"
+                f"run folder {path}: TensorFlow takes [ ] * ? \\ in a checkpoint's path as patterns"
             )
         self.flagfile = self.path / "run.flags"
         self.checkpoints = self.path / "checkpoints"
@@ -43,8 +49,8 @@ class RunFolder:
         self.log = self.path / "log.jsonl"
         self.rollbacks = self.path / "rollbacks.json"
 
-    def newest_checkpoint(self):
-        """The newest Checkpoint that is whole, or None where there is none at all.
+    def newest_checkpoint(self) -> checkpoints.Checkpoint | None:
+        """The newest complete Checkpoint, or None if there are no checkpoints.
 
         Raises:
             InputError: all are damaged.
@@ -52,17 +58,19 @@ class RunFolder:
         return checkpoints.newest(self.checkpoints)
 
     @contextlib.contextmanager
-    def lock(self):
-        """Keeps other processes from training here. It makes the folder, and leaves no empty one behind.
+    def lock(self) -> Iterator[None]:
+        """Keeps other processes from training in the folder.
+
+        It creates the folder, and removes it at the end if it is still empty.
 
         Raises:
-            InputError: another one trains here, or the folder cannot be made.
+            InputError: another process trains in it, or the folder cannot be created.
         """
-        if is_remote(self.path):
+        if isinstance(self.path, RemotePath):
             say(f"warning: {self.path} has no locks: train in it with one command at a time", file=sys.stderr)
             yield
             return
-        made = [each for each in (self.path, *self.path.parents) if not each.exists()]
+        missing = [each for each in (self.path, *self.path.parents) if not each.exists()]
         try:
             with self.writing():
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -72,20 +80,21 @@ class RunFolder:
                 yield
         finally:
             with contextlib.suppress(OSError):
-                for each in made:
+                for each in missing:
                     each.rmdir()
 
     @contextlib.contextmanager
-    def writing(self):
-        """Raises InputError for whatever keeps the block from writing: a full disk, a read-only folder."""
+    def writing(self) -> Iterator[None]:
+        """Converts errors of writing in the block, for example a full disk, to InputError."""
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
-            # TensorFlow's messages are like `{{NODE}} PATH; No space left on device [Op:SaveV2] name:`.
+            # TensorFlow's messages look like `{{NODE}} PATH; No space left on device [Op:SaveV2] name:`.
             lines = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", getattr(error, "strerror", None) or str(error))
             reason = " ".join(lines.split()).rpartition("; ")[2]
             raise InputError(
-                f"--output={self.path} cannot be written: {reason}; once it can be, the same command goes on"
+                f"--output={self.path} cannot be written: {reason}; once this is fixed, the same command "
+                "resumes training"
             ) from error
 
     def options(self) -> Options:
@@ -103,14 +112,14 @@ class RunFolder:
         except UnicodeDecodeError:
             text = ""
         if not re.search("^--", text, re.MULTILINE):
-            raise InputError(f"{self.flagfile} is damaged, it has no flags: put it back from a copy")
+            raise InputError(f"{self.flagfile} is damaged, it has no flags: restore it from a copy")
         try:
             return command_line.read_flagfile(self.flagfile, CONFIGS)
         except InputError as error:
             raise InputError(f"{self.flagfile}: {error}") from error
 
-    def write_options(self, options):
-        """Writes `run.flags`, whole or not at all.
+    def write_options(self, options: Options) -> None:
+        """Writes `run.flags` atomically.
 
         Raises:
             InputError: the folder cannot be written.
@@ -119,37 +128,37 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         _write(self.flagfile, options.to_flagfile())
 
-    def reset(self):
-        """Removes what a run that got to no checkpoint has left; its log is `truncate_log`'s."""
+    def reset(self) -> None:
+        """Removes the files of a run without a checkpoint, except the log; see `truncate_log`."""
         if self.tensorboard.exists():
             remove_tree(self.tensorboard)
         self.rollbacks.unlink(missing_ok=True)
 
-    def read_rollbacks(self) -> list[dict]:
-        """How training has gone back so far, see `training.rollback`: dicts with "to", a step, in order.
+    def read_rollbacks(self) -> list[dict[str, Any]]:
+        """The rollbacks so far, in order: dicts with "to", a step. See `training.rollback`.
 
         Raises:
             InputError: the file is damaged or cannot be read.
         """
         if not self.rollbacks.exists():
             return []
-        return json_files.read(self.rollbacks, _are_rollbacks, "put it back from a copy, or remove it")
+        return json_files.read(self.rollbacks, _are_rollbacks, "restore it from a copy, or remove it")
 
-    def write_rollbacks(self, rows):
-        """Writes what `read_rollbacks` reads."""
+    def write_rollbacks(self, rows: list[dict[str, Any]]) -> None:
+        """Writes the rollbacks; see `read_rollbacks`."""
         _write(self.rollbacks, json.dumps(rows, indent=1) + "\n")
 
-    def truncate_log(self, step: int) -> list[dict]:
-        """Removes the rows of `log.jsonl` after a step; returns those that stay: see `log.truncate`."""
+    def truncate_log(self, step: int) -> list[dict[str, Any]]:
+        """Removes the rows of `log.jsonl` after a step; returns the others. See `log.truncate`."""
         return log.truncate(self.log, step)
 
 
-def _are_rollbacks(rows):
+def _are_rollbacks(rows: Any) -> bool:
     return isinstance(rows, list) and all(
         isinstance(row, dict) and json_files.is_step(row.get("to")) for row in rows
     )
 
 
-def _write(path, text):
+def _write(path: os.PathLike | RemotePath, text: str) -> None:
     with atomic_write(path, durable=True) as file:
         file.write(text.encode())

@@ -1,56 +1,64 @@
-"""Files and folders that are there whole or not at all, and a folder for one process at a time."""
+"""Atomic writes of files."""
+
+from __future__ import annotations
 
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 from munit_tf.errors import InputError
-from munit_tf.storage.paths import is_remote, is_special, to_path
+from munit_tf.storage.paths import RemotePath, is_special, to_path
 
 TEMPORARY = ".tmp"
 
 
 @contextlib.contextmanager
-def atomic_write(path, durable=False):
-    """A binary file to write to, which takes its place at `path` when it is whole.
+def atomic_write(path: str | os.PathLike | RemotePath, durable: bool = False) -> Iterator[BinaryIO]:
+    """Opens a binary file for writing and moves it to `path` once it is complete.
 
     Args:
-        path: of this machine, or a URI.
-        durable: whether it is to be on the disk then, as else a power cut may leave an empty file.
+        path: a path on this machine, or a URI.
+        durable: wait until the data is on the disk. Without it a power failure may leave an empty file.
+
+    Yields:
+        The open file.
 
     Raises:
-        InputError: it cannot be written; what was at `path` stays as it was.
+        InputError: the file cannot be written; an existing file at `path` is unchanged.
     """
-    path = to_path(path)
-    temporary = path.parent / f"{path.name}{TEMPORARY}"
+    final: Any = to_path(path)
+    temporary = final.parent / f"{final.name}{TEMPORARY}"
+    is_local = not isinstance(final, RemotePath)
     try:
-        if not is_remote(path) and is_special(path):
-            raise InputError(f"{path} cannot be written: it is not a regular file")
+        if is_local and is_special(final):
+            raise InputError(f"{final} cannot be written: it is not a regular file")
         with temporary.open("wb") as file:
             yield file
-            if durable and not is_remote(path):
+            if durable and is_local:
                 file.flush()
                 os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException as error:  # Ctrl-C included.
+        temporary.replace(final)
+    except BaseException as error:  # Also on Ctrl-C.
         with contextlib.suppress(OSError, InputError):
             temporary.unlink()
         if isinstance(error, OSError):
-            raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+            raise InputError(f"{final} cannot be written: {error.strerror or error}") from error
         raise
 
 
-def sync(path):
-    """Returns when a file, or a folder's list of names, has reached the disk.
+def sync(path: str | os.PathLike) -> None:
+    """Waits until a file, or a folder's list of names, is on the disk.
 
     Raises:
-        OSError: it has not.
+        OSError: it cannot be written to the disk.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # Some file systems keep no such list that could be synced.
+        if error.errno != errno.EINVAL:  # Some file systems cannot sync a folder.
             raise
     finally:
         os.close(descriptor)

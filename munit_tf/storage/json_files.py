@@ -1,4 +1,4 @@
-"""JSON that this package wrote and reads back: it may have been damaged since."""
+"""JSON files that this package wrote and that may have been damaged since."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Callable
 from munit_tf.errors import InputError
 from munit_tf.storage.paths import RemotePath
 
-_MOST_LEVELS = 32  # Our own files have fewer than ten; Python cannot walk through hundreds.
+_MOST_LEVELS = 32  # Our own files have fewer than ten; hundreds exceed Python's recursion limit.
 _INT64 = 2**63
 
 
 def parse(text: str | bytes) -> Any:
-    """The value that JSON text, UTF-8 where it is bytes, stands for.
+    """Parses JSON text; bytes must be UTF-8.
 
     Raises:
         ValueError: it is not JSON, is not UTF-8, or is nested more than 32 levels deep.
@@ -33,15 +33,15 @@ def parse(text: str | bytes) -> Any:
 
 
 def read(path: pathlib.Path | RemotePath, is_valid: Callable[[Any], bool], remedy: str) -> Any:
-    """The value that a JSON file stands for.
+    """Reads a JSON file.
 
     Args:
-        path: the file's.
-        is_valid: takes the value; whether it has the structure that this package writes.
-        remedy: what to do about a damaged file, for the message.
+        path: the file.
+        is_valid: takes the value; returns whether it has the structure that this package writes.
+        remedy: how to fix a damaged file, for the message.
 
     Raises:
-        InputError: the file cannot be read, or is damaged; the message names it.
+        InputError: the file cannot be read or is damaged; the message names it.
     """
     try:
         data = path.read_bytes()
@@ -57,10 +57,10 @@ def read(path: pathlib.Path | RemotePath, is_valid: Callable[[Any], bool], remed
 
 
 def is_step(value: Any) -> bool:
-    """Whether a JSON value is a count of training steps: an int that is not negative and fits 64 bits."""
+    """Whether a JSON value is a number of training steps: a non-negative int of 64 bits."""
     return type(value) is int and 0 <= value < _INT64
 
 
 def is_number(value: Any) -> bool:
-    """Whether a JSON value is a number: a float, NaN and infinity too, or an int that fits 64 bits."""
+    """Whether a JSON value is a number: a float (including NaN and infinity) or an int of 64 bits."""
     return type(value) is float or (type(value) is int and -_INT64 <= value < _INT64)

@@ -1,28 +1,31 @@
-"""Locks: a folder is for one process at a time."""
+"""Exclusive locks on folders."""
+
+from __future__ import annotations
 
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 from munit_tf.errors import InputError
 from munit_tf.terminal import say
 
 
 @contextlib.contextmanager
-def exclusive_lock(folder, refusal):
-    """Keeps others that ask for the same folder out of the block; they may read it.
+def exclusive_lock(folder: str | os.PathLike, refusal: str) -> Iterator[None]:
+    """Holds a lock on a folder; other processes can still read it.
 
-    The lock is the operating system's, which takes it back when the process dies.
+    The operating system releases the lock when the process ends.
 
     Args:
         folder: an existing folder.
-        refusal: the message where another one is in the block.
+        refusal: the message if another process holds the lock.
 
     Raises:
-        InputError: another one is.
+        InputError: another process holds the lock.
         OSError: the folder cannot be opened.
     """
-    import fcntl  # Not on every system that can read.
+    import fcntl  # Unavailable on some systems, which can still read run folders.
 
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -32,7 +35,7 @@ def exclusive_lock(folder, refusal):
             raise InputError(refusal) from None
         except OSError as error:
             reason = f"its file system has no locks ({error.strerror})"
-            say(f"warning: {folder}: {reason}; use it for one command at a time", file=sys.stderr)
+            say(f"warning: {folder}: {reason}; run only one command on it at a time", file=sys.stderr)
         yield
     finally:
         os.close(descriptor)

@@ -1,10 +1,15 @@
-"""What happens between the steps of training. Steps are the run's, also in a run that is resumed."""
+"""Callbacks between training steps. Steps count from the start of the run, also after it is resumed."""
+
+from __future__ import annotations
 
 import json
 import math
 import signal
 import sys
 import time
+import types
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,58 +17,67 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from munit_tf.distribution import devices
-from munit_tf.runs.checkpoints import NotFinite
+from munit_tf.distribution.workers import Workers
+from munit_tf.models.translator import CollapseCheck
+from munit_tf.runs.checkpoints import CheckpointManager, NotFinite
+from munit_tf.runs.run_folder import RunFolder
 from munit_tf.storage.atomic import atomic_write
+from munit_tf.training.sample_monitor import SampleMonitor
 
 
 class StepCallback(keras.callbacks.Callback):
-    """Calls `after_step(step, logs)` with the run's own step.
+    """Calls `after_step(step, logs)` with the step of the run.
 
     Args:
         first_step: steps taken before this `fit`.
     """
 
-    def __init__(self, first_step):
+    def __init__(self, first_step: int) -> None:
         super().__init__()
         self.first_step = first_step
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Keras' hook; `batch` counts from 0 in every `fit`."""
-        self.after_step(self.first_step + batch + 1, logs)
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Called by Keras; `batch` counts from 0 in every `fit`."""
+        self.after_step(self.first_step + batch + 1, logs or {})
 
-    def after_step(self, step, logs):
-        """What to do after a step; `logs` is `train_step`'s result, as numbers."""
+    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+        """Called after a step; `logs` is the result of `train_step`, {name: scalar}."""
         raise NotImplementedError
 
 
 class TerminateOnNonFinite(StepCallback):
-    """Ends `fit` with NotFinite at the first step with a loss that is not finite.
+    """Raises NotFinite at the first step with a loss that is not finite.
 
-    It comes before all others, so that none of them sees such a step.
+    It must be the first callback, so that no other one handles that step.
     """
 
-    def after_step(self, step, logs):
-        """Looks at the losses."""
+    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+        """Checks the losses."""
         wrong = [name for name, value in logs.items() if not math.isfinite(value)]
         if wrong:
-            others = f" (so are {len(wrong) - 1} other losses)" if len(wrong) > 1 else ""
+            others = f" ({len(wrong) - 1} other losses are not finite either)" if len(wrong) > 1 else ""
             raise NotFinite(f"step {step}: {wrong[0]} is {float(logs[wrong[0]])}{others}")
 
 
 class ProgressBar(StepCallback):
-    """Step, time left, images per second and the main losses, in a line on standard error.
+    """Shows step, remaining time, images per second and the main losses on standard error.
 
-    A context manager, so that the line ends however training does.
+    A context manager, so that the line also ends after an error.
+
+    Args:
+        first_step: steps taken before this `fit`.
+        last_step: the step at which training ends.
+        batch_size: images of each domain in one step.
     """
 
-    def __init__(self, first_step, last_step, batch_size):
+    def __init__(self, first_step: int, last_step: int, batch_size: int) -> None:
         super().__init__(first_step)
         self._last_step = last_step
         self._batch_size = batch_size
 
-    def __enter__(self):
+    def __enter__(self) -> ProgressBar:
         """Opens the bar."""
-        # Redrawn rarely where no one watches: in a file every redraw is a line.
+        # In a file every redraw is a line, so redraw rarely.
         interval = 0.5 if sys.stderr.isatty() else 30
         self._bar = tqdm(
             total=self._last_step,
@@ -74,12 +88,17 @@ class ProgressBar(StepCallback):
         )
         return self
 
-    def __exit__(self, *error):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
         """Closes the bar."""
         self._bar.close()
 
-    def after_step(self, step, logs):
-        """Moves the bar."""
+    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+        """Updates the bar."""
         shown = {name: f"{float(logs[name]):.3f}" for name in ("loss_g", "loss_d")}
         rate = self._bar.format_dict["rate"]
         if rate:
@@ -89,19 +108,30 @@ class ProgressBar(StepCallback):
 
 
 class Log(StepCallback):
-    """Losses, measures and speed every `every` steps, to `log.jsonl` and TensorBoard.
+    """Writes losses, measures and speed to `log.jsonl` and TensorBoard every `every` steps.
 
     Args:
-        first_step, every: in steps.
-        folder: the RunFolder.
-        writer: a tf.summary writer.
-        probes: Probes.
-        collapse_checks: the model's CollapseCheck tuples; one that goes wrong is a warning on standard error.
+        first_step: steps taken before this `fit`.
+        every: steps between rows.
+        folder: the run folder.
+        writer: for TensorBoard.
+        probes: computes the measures.
+        collapse_checks: checks of the measures; a failed one is a warning on standard error.
         batch_size: images of each domain in one step.
-        earlier: rows of the log that were there before, as dicts.
+        earlier: the rows already in the log.
     """
 
-    def __init__(self, first_step, every, folder, writer, probes, collapse_checks, batch_size, earlier):
+    def __init__(
+        self,
+        first_step: int,
+        every: int,
+        folder: RunFolder,
+        writer: tf.summary.SummaryWriter,
+        probes: SampleMonitor,
+        collapse_checks: Iterable[CollapseCheck],
+        batch_size: int,
+        earlier: Iterable[Mapping[str, Any]],
+    ) -> None:
         super().__init__(first_step)
         self._every = every
         self._folder = folder
@@ -109,21 +139,21 @@ class Log(StepCallback):
         self._probes = probes
         self._batch_size = batch_size
         self._collapse_checks = collapse_checks
-        self._ranges = {}
-        self._wrong = set()
+        self._ranges: dict[str, tuple[float, float]] = {}
+        self._failed: set[tuple[str, CollapseCheck]] = set()
         for row in earlier:
             self._note(row)
 
-    def after_step(self, step, logs):
+    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
         """Writes a row."""
         if step == self.first_step + 1:
-            self._last = step, time.monotonic()  # The first step's time is the graph's making.
+            self._last = step, time.monotonic()  # The first step includes building the graph.
         if step % self._every:
             return
         last_step, last_time = self._last
         elapsed = time.monotonic() - last_time
         speed = (step - last_step) * self._batch_size / elapsed if step > last_step else None
-        row = {"step": step, **{name: float(value) for name, value in sorted(logs.items())}}
+        row: dict[str, Any] = {"step": step, **{name: float(value) for name, value in sorted(logs.items())}}
         row.update(self._probes.measure())
         row.update(images_per_second=speed, peak_memory_mib=devices.peak_memory_mib())
         with self._folder.writing():
@@ -138,8 +168,8 @@ class Log(StepCallback):
             tqdm.write(f"warning: step {step}: {warning}", file=sys.stderr)
         self._last = step, time.monotonic()
 
-    def _note(self, row):
-        """Keeps each measure's range; returns a line for each watched one that has just gone wrong."""
+    def _note(self, row: Mapping[str, Any]) -> list[str]:
+        """Updates the range of each measure; returns a warning for each check that fails from this row on."""
         warnings = []
         for name, value in row.items():
             for check in self._collapse_checks:
@@ -148,18 +178,35 @@ class Log(StepCallback):
                 lowest, highest = self._ranges.get(name, (value, value))
                 self._ranges[name] = lowest, highest = min(value, lowest), max(value, highest)
                 if not check.is_wrong(value, lowest, highest):
-                    self._wrong.discard((name, check))
-                elif (name, check) not in self._wrong:
-                    self._wrong.add((name, check))
+                    self._failed.discard((name, check))
+                elif (name, check) not in self._failed:
+                    self._failed.add((name, check))
                     numbers = dict(name=name, value=value, lowest=lowest, highest=highest)
                     warnings.append(check.message.format(**numbers))
         return warnings
 
 
 class Samples(StepCallback):
-    """Sample grids every `every` steps and at the last one, to `samples/` and TensorBoard."""
+    """Writes sample grids to `samples/` and TensorBoard every `every` steps and at the last one.
 
-    def __init__(self, first_step, last_step, every, folder, writer, probes):
+    Args:
+        first_step: steps taken before this `fit`.
+        last_step: the step at which training ends.
+        every: steps between grids.
+        folder: the run folder.
+        writer: for TensorBoard.
+        probes: makes the grids.
+    """
+
+    def __init__(
+        self,
+        first_step: int,
+        last_step: int,
+        every: int,
+        folder: RunFolder,
+        writer: tf.summary.SummaryWriter,
+        probes: SampleMonitor,
+    ) -> None:
         super().__init__(first_step)
         self._last_step = last_step
         self._every = every
@@ -167,7 +214,7 @@ class Samples(StepCallback):
         self._writer = writer
         self._probes = probes
 
-    def after_step(self, step, logs):
+    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
         """Writes the grids."""
         if step % self._every and step != self._last_step:
             return
@@ -183,24 +230,31 @@ class Samples(StepCallback):
 
 
 class Checkpoints(StepCallback):
-    """A checkpoint every `every` steps; `save` writes one of the last step, if there is none."""
+    """Writes a checkpoint every `every` steps; `save` writes one at any step.
 
-    def __init__(self, first_step, every, folder, manager):
+    Args:
+        first_step: steps taken before this `fit`.
+        every: steps between checkpoints.
+        folder: the run folder.
+        manager: writes the checkpoints.
+    """
+
+    def __init__(self, first_step: int, every: int, folder: RunFolder, manager: CheckpointManager) -> None:
         super().__init__(first_step)
         self._every = every
         self._folder = folder
         self._manager = manager
 
-    def after_step(self, step, logs):
-        """Saves, where it is time."""
+    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+        """Writes a checkpoint if it is due."""
         if step % self._every == 0:
             self.save()
 
-    def save(self):
-        """Saves the last step taken.
+    def save(self) -> None:
+        """Writes a checkpoint of the last step, unless it exists.
 
         Raises:
-            NotFinite: a weight, or what an optimiser keeps of it, is not finite.
+            NotFinite: a weight or an optimizer variable is not finite.
             InputError: the folder cannot be written.
         """
         if self._manager.step > self.first_step:
@@ -209,46 +263,51 @@ class Checkpoints(StepCallback):
 
 
 class StopOnSignal(StepCallback):
-    """SIGINT and SIGTERM let the step finish and end `fit`; a second one ends the process at once.
+    """Ends `fit` after the current step on SIGINT or SIGTERM; a second signal ends the process at once.
 
-    With several workers, one that a signal comes to ends `fit` on all, after the same step. A context
-    manager: the signals are its own while it is entered.
+    A signal to one of several workers ends `fit` on all of them, after the same step. A context manager:
+    it handles signals while it is entered.
 
     Args:
         first_step: steps taken before this `fit`.
-        workers: Workers.
+        workers: the processes of the run.
 
     Attributes:
-        received: the signal that all workers have ended `fit` for, or None.
+        received: the signal that ended `fit`, or None.
     """
 
-    received = None
+    received: signal.Signals | None = None
 
-    def __init__(self, first_step, workers):
+    def __init__(self, first_step: int, workers: Workers) -> None:
         super().__init__(first_step)
         self._workers = workers
         self._own = 0
 
-    def __enter__(self):
-        """Takes the signals over."""
+    def __enter__(self) -> StopOnSignal:
+        """Installs the signal handlers."""
         self._before = {
             number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)
         }
         return self
 
-    def __exit__(self, *error):
-        """Gives the signals back."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        """Restores the previous signal handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def after_step(self, step, logs):
-        """Ends `fit` where a signal has come."""
+    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+        """Ends `fit` if a worker has received a signal."""
         received = self._workers.all_reduce_max(self._own)
         if received:
             self.received = signal.Signals(received)
             self.model.stop_training = True
 
-    def _note(self, number, frame):
+    def _note(self, number: int, frame: types.FrameType | None) -> None:
         self._own = number
         signal.signal(number, signal.SIG_DFL)
         name = signal.Signals(number).name

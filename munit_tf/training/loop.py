@@ -1,22 +1,28 @@
-"""One training run, from options to a run folder."""
+"""A training run, from options to a run folder."""
+
+from __future__ import annotations
 
 import contextlib
 import shlex
 import signal
 import sys
+from collections.abc import Iterator
 from typing import Optional
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from munit_tf.config.options import Options
+from munit_tf.config.options import DataConfig, Options
 from munit_tf.data import pipeline, registry
 from munit_tf.data.inspection import preflight
 from munit_tf.distribution.devices import describe, make_strategy
 from munit_tf.distribution.workers import Workers
 from munit_tf.errors import InputError
-from munit_tf.runs import checkpoints, loading, run_folder
+from munit_tf.models.translator import Translator
+from munit_tf.runs import checkpoints, loading
 from munit_tf.runs.checkpoints import NotFinite
+from munit_tf.runs.run_folder import RunFolder
 from munit_tf.terminal import say
 from munit_tf.training import callbacks, memory, rollback
 from munit_tf.training.sample_monitor import SampleMonitor
@@ -25,7 +31,7 @@ _NUM_PROBE_IMAGES = 16
 
 
 def train(options: Options) -> Optional[signal.Signals]:
-    """Trains until `options.train.steps`, from the run folder's newest checkpoint if it has one.
+    """Trains until `options.train.steps`; resumes from the run folder's newest checkpoint if it has one.
 
     Args:
         options: the run's options.
@@ -34,12 +40,13 @@ def train(options: Options) -> Optional[signal.Signals]:
         The signal that ended training early, or None.
 
     Raises:
-        InputError: for whatever the user can fix. Before the first step nothing is written then; after it a
-            checkpoint is.
+        InputError: a problem that the user can fix. If it occurs before the first step, nothing is written,
+            else a checkpoint is.
     """
     options.validate()
     train_options = options.train
-    folder = run_folder.RunFolder(train_options.output)
+    assert train_options.output is not None  # Set by command_line.parse.
+    folder = RunFolder(train_options.output)
     workers = Workers(make_strategy(train_options.strategy, train_options.batch_size))
     memory.check(options, workers.strategy.num_replicas_in_sync)
     with contextlib.ExitStack() as stack:
@@ -51,7 +58,7 @@ def train(options: Options) -> Optional[signal.Signals]:
         first_step = int(model.step.numpy())
         if first_step >= train_options.steps:
             say(
-                f"{folder.path} is at step {first_step} already: for more training give a larger --steps",
+                f"{folder.path} is at step {first_step} already: to train it further, give a larger --steps",
                 file=sys.stderr,
             )
             return None
@@ -61,7 +68,7 @@ def train(options: Options) -> Optional[signal.Signals]:
             workers.barrier()  # The chief has prepared the folder.
             first_step = int(model.step.numpy())
             batches = _batches(model, dataset, folder, options, workers)
-            written = _written(model, probes, folder, options) if workers.is_chief else _nothing_written()
+            written = _nothing_written() if probes is None else _written(model, probes, folder, options)
             try:
                 with written as writers, pipeline.input_errors():
                     hooks = [callbacks.TerminateOnNonFinite(first_step), *writers, stop]
@@ -72,7 +79,7 @@ def train(options: Options) -> Optional[signal.Signals]:
         return stop.received if int(model.step.numpy()) < train_options.steps else None
 
 
-def _open_dataset(options, workers):
+def _open_dataset(options: Options, workers: Workers) -> registry.Dataset:
     dataset = registry.open_dataset(options.data)
     advice = preflight.check(dataset.train, options.data)
     if workers.is_chief:
@@ -81,8 +88,8 @@ def _open_dataset(options, workers):
     return dataset
 
 
-def _build_or_restore(folder, options, workers):
-    """(The compiled model at the step where training goes on, whether that is a new run)."""
+def _build_or_restore(folder: RunFolder, options: Options, workers: Workers) -> tuple[Translator, bool]:
+    """(The compiled model, at the step of the checkpoint if there is one; whether the run is new)."""
     checkpoint = _checkpoint_to_resume(folder, options)
     keras.utils.set_random_seed(options.train.seed)
     with workers.strategy.scope():
@@ -94,8 +101,10 @@ def _build_or_restore(folder, options, workers):
     return model, checkpoint is None
 
 
-def _prepare_folder(model, dataset, folder, options, is_new):
-    """Writes what stands in the folder before the first step; returns the SampleMonitor."""
+def _prepare_folder(
+    model: Translator, dataset: registry.Dataset, folder: RunFolder, options: Options, is_new: bool
+) -> SampleMonitor:
+    """Writes the folder's files that precede the first step; returns the SampleMonitor."""
     images = _probe_images(dataset, options.data)
     probes = SampleMonitor(model, images, options.train.seed, options.train.batch_size)
     folder.write_options(options)
@@ -107,7 +116,9 @@ def _prepare_folder(model, dataset, folder, options, is_new):
     return probes
 
 
-def _batches(model, dataset, folder, options, workers):
+def _batches(
+    model: Translator, dataset: registry.Dataset, folder: RunFolder, options: Options, workers: Workers
+) -> tf.distribute.DistributedDataset:
     """Batches from the model's step to the last one, distributed over the workers' replicas."""
     first_step = int(model.step.numpy())
     rollbacks = [note["to"] for note in folder.read_rollbacks()]
@@ -130,11 +141,16 @@ def _batches(model, dataset, folder, options, workers):
     return workers.strategy.distribute_datasets_from_function(batches_of)
 
 
-def _take_steps(model, batches, count, step_callbacks):
-    """What `fit` does. On Keras 3 `fit` does not take batches that are distributed over several machines.
+def _take_steps(
+    model: Translator,
+    batches: tf.distribute.DistributedDataset,
+    count: int,
+    step_callbacks: list[keras.callbacks.Callback],
+) -> None:
+    """Replaces `fit`: on Keras 3 it accepts no batches that are distributed over several machines.
 
     Args:
-        model: a compiled AdversarialModel.
+        model: a compiled model.
         batches: from `distribute_datasets_from_function` of the model's strategy.
         count: the number of steps.
         step_callbacks: Keras callbacks.
@@ -145,7 +161,7 @@ def _take_steps(model, batches, count, step_callbacks):
     @tf.function(autograph=False)
     def step(iterator):
         logs = strategy.run(train_step, args=(next(iterator),))
-        # Each replica has the mean over all of them.
+        # Every replica has the mean over all replicas.
         return {name: strategy.experimental_local_results(value)[0] for name, value in logs.items()}
 
     model.stop_training = False
@@ -158,14 +174,16 @@ def _take_steps(model, batches, count, step_callbacks):
             break
 
 
-def _nothing_written():
+def _nothing_written() -> contextlib.AbstractContextManager[list[keras.callbacks.Callback]]:
     """The callbacks of a worker that does not write the run folder."""
     return contextlib.nullcontext([])
 
 
 @contextlib.contextmanager
-def _written(model, probes, folder, options):
-    """The callbacks that write the run folder, and at the end the last step's checkpoint."""
+def _written(
+    model: Translator, probes: SampleMonitor, folder: RunFolder, options: Options
+) -> Iterator[list[keras.callbacks.Callback]]:
+    """The callbacks that write the run folder; the last step's checkpoint is written at the end."""
     first_step, train_options = int(model.step.numpy()), options.train
     earlier = folder.truncate_log(first_step)
     manager = loading.checkpoint_manager(folder, model, train_options.keep_checkpoints)
@@ -191,13 +209,13 @@ def _written(model, probes, folder, options):
         except NotFinite:
             raise
         except InputError:
-            saving.save()  # The images of a step come before it begins: the last one was finished.
+            saving.save()  # Images are read before a step begins, so the last step is complete.
             raise
         saving.save()
 
 
-def _checkpoint_to_resume(folder, options):
-    """The checkpoint to go on from, or None to start; writes nothing."""
+def _checkpoint_to_resume(folder: RunFolder, options: Options) -> checkpoints.Checkpoint | None:
+    """The checkpoint to resume from, or None for a new run; writes nothing."""
     resume = options.train.resume
     checkpoint = folder.newest_checkpoint()
     if resume == "never" and folder.path.exists() and any(folder.path.iterdir()):
@@ -210,20 +228,21 @@ def _checkpoint_to_resume(folder, options):
     ):
         raise InputError(f"{folder.path} holds other files and no run: choose another --output")
     if resume == "must" and not checkpoint:
-        raise InputError(f"{folder.path} has no checkpoint to go on from, and --resume=must")
+        raise InputError(f"{folder.path} has no checkpoint to resume from, and --resume=must")
     if checkpoint:
         changed = options.changed_since(folder.options())
         if changed:
             names = ", ".join(f"--{name}" for name in changed)
             same = shlex.quote(f"--flagfile={folder.flagfile}")
             raise InputError(
-                f"{folder.path} was begun with another {names}: go on with {same}, or choose another --output"
+                f"{folder.path} was started with another {names}: resume with {same}, or choose "
+                "another --output"
             )
     return checkpoint
 
 
-def _probe_images(dataset, data_options):
-    """{"a": [N,H,W,3], "b": ...}: the first test images, or training images where there are none."""
+def _probe_images(dataset: registry.Dataset, data_options: DataConfig) -> dict[str, np.ndarray]:
+    """{"a": [N,H,W,3], "b": ...}: the first test images, or training images if there are none."""
     images = {}
     for domain in "ab":
         source = dataset.test.get(domain) or dataset.train[domain]

@@ -1,4 +1,4 @@
-"""Whether training fits in memory, estimated before it starts."""
+"""Estimates before training whether it fits in memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from munit_tf.config.options import Options
 from munit_tf.config.schema import costly, one_of
 from munit_tf.models.memory import step_bytes
 
-# Batches that exist at the same time: one in use, and two that are loaded meanwhile.
+# Batches in memory at the same time: one in use and two that are being loaded.
 _BATCHES = 3
 
 
@@ -16,10 +16,10 @@ def check(options: Options, replicas: int) -> None:
 
     Args:
         options: the run's options.
-        replicas: how many devices share a batch.
+        replicas: the number of devices that share a batch.
 
     Raises:
-        InputError: the networks and a step, or the images, need more memory than there is.
+        InputError: the networks and a step, or the images, need more memory than is available.
     """
     data, train, model = options.data, options.train, options.model
     height, width = data.image_size

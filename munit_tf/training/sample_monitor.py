@@ -1,10 +1,15 @@
-"""What is looked at while a model trains: a few fixed images under fixed styles."""
+"""Sample grids and measures during training: a few fixed images with fixed styles."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from munit_tf.data import pictures
-from munit_tf.models.translator import DIRECTIONS
+from munit_tf.models.translator import DIRECTIONS, Translator
 
 _NUM_ROWS = 6
 _NUM_STYLES = 8
@@ -13,16 +18,16 @@ _NUM_DIVERSITY_IMAGES = 4
 
 
 class SampleMonitor:
-    """Sample grids and the live measures of diversity of a model.
+    """Sample grids and diversity measures of a model in training.
 
     Args:
-        model: a Translator.
-        images: {"a": [N,H,W,3], "b": ...} in [-1, 1]; the first few make the grids.
-        seed: of the styles.
-        batch_size: how many images to run at once: no more than training does, for the memory.
+        model: the model.
+        images: {"a": [N,H,W,3], "b": ...} in [-1, 1]; the grids show the first few.
+        seed: of the random styles.
+        batch_size: images to process at once; as in training, to need no more memory.
     """
 
-    def __init__(self, model, images, seed, batch_size):
+    def __init__(self, model: Translator, images: dict[str, np.ndarray], seed: int, batch_size: int) -> None:
         self._model = model
         self._images = images
         self._seed = seed
@@ -35,20 +40,22 @@ class SampleMonitor:
             self._encode_style = tf.function(model.encode_style, reduce_retracing=True)
         self._measures = tf.function(model.measures, reduce_retracing=True)
 
-    def measure(self):
-        """How diverse the outputs are, and how far encoded styles are from the prior.
+    def measure(self) -> dict[str, float]:
+        """Measures the diversity of the outputs, and the distance of encoded styles from the prior.
 
         Returns:
-            {"diversity/b": mean L1 between outputs of the same inputs of a under two styles, in units
-            of [-1, 1]; "style_mean/a", "style_std/a": over the images of a, the mean over dimensions of
-            the absolute mean and of the standard deviation of encoded styles, for N(0, I) near 0 and 1;
-            and so on}, the three for a method with a style only; and the means of the method's own
-            `measures`, by domain.
+            {name/domain: value}. The mean over the images of each of the method's `measures`, and for a
+            method with a style:
+            "diversity/b": mean absolute difference of the outputs for the same inputs of a with two styles,
+            for images in [-1, 1];
+            "style_mean/a", "style_std/a": the absolute mean and the standard deviation of the encoded styles
+            of the images of a, each averaged over dimensions; near 0 and 1 for N(0, I). Only for a method
+            with a style encoder.
         """
-        measures = {}
+        measures: dict[str, float] = {}
         for domain in [DIRECTIONS[name].target for name in self._model.directions]:
-            own = self._batched(lambda x, domain=domain: self._measures(x, domain), self._images[domain])
-            measures.update({f"{name}/{domain}": float(np.mean(values)) for name, values in own.items()})
+            for name, values in self._measure_domain(domain).items():
+                measures[f"{name}/{domain}"] = float(np.mean(values))
         if not self._model.style_dim:
             return measures
         for direction in self._model.directions:
@@ -63,8 +70,12 @@ class SampleMonitor:
             measures[f"style_std/{target}"] = float(np.mean(codes.std(axis=0)))
         return measures
 
-    def grids(self):
-        """{"a2b": inputs, reconstructions and random styles, "guided_a2b": ..., and so on}, PIL images."""
+    def _measure_domain(self, domain: str) -> dict[str, np.ndarray]:
+        """{name: [N]} of the method's `measures` of the images of a domain."""
+        return self._batched(lambda x: self._measures(x, domain), self._images[domain])
+
+    def grids(self) -> dict[str, Image.Image]:
+        """{"a2b": inputs, reconstructions and random styles; "guided_a2b": styles of references; ...}."""
         grids = {}
         for direction in self._model.directions:
             grids[direction] = self._random_grid(direction)
@@ -72,7 +83,7 @@ class SampleMonitor:
                 grids[f"guided_{direction}"] = self._guided_grid(direction)
         return grids
 
-    def _random_grid(self, direction):
+    def _random_grid(self, direction: str) -> Image.Image:
         source, _ = DIRECTIONS[direction]
         inputs = self._images[source][:_NUM_ROWS]
         columns = {"input": inputs}
@@ -85,7 +96,7 @@ class SampleMonitor:
             columns["translation"] = self._batched(lambda x: self._translate(x, direction), inputs)
         return pictures.grid([list(row) for row in zip(*columns.values())], list(columns))
 
-    def _guided_grid(self, direction):
+    def _guided_grid(self, direction: str) -> Image.Image:
         source, target = DIRECTIONS[direction]
         inputs = self._images[source][:_NUM_ROWS]
         references = self._images[target][:_NUM_REFERENCES]
@@ -97,22 +108,22 @@ class SampleMonitor:
         ]
         return pictures.grid(rows, ["input", *(f"reference {i + 1}" for i in range(len(references)))])
 
-    def _with_style(self, inputs, direction, style):
-        """`inputs` translated, all with the one style code [style_dim]."""
+    def _with_style(self, inputs: np.ndarray, direction: str, style: np.ndarray) -> np.ndarray:
+        """Translates all `inputs` with one style code [style_dim]."""
 
         def translate(images):
             return self._translate(images, direction, style=np.repeat(style[np.newaxis], len(images), axis=0))
 
         return self._batched(translate, inputs)
 
-    def _encode(self, images, domain):
+    def _encode(self, images: np.ndarray, domain: str) -> np.ndarray:
         return self._batched(lambda x: self._encode_style(x, domain), images)
 
-    def _reconstruct(self, images, domain):
+    def _reconstruct(self, images: tf.Tensor, domain: str) -> tf.Tensor:
         return self._model.decode(*self._model.encode(images, domain), domain)
 
-    def _batched(self, function, images):
-        """function(images) with numpy arrays for its tensors, `batch_size` images at a time."""
+    def _batched(self, function: Callable[[np.ndarray], Any], images: np.ndarray) -> Any:
+        """function(images), computed for `batch_size` images at a time; tensors become numpy arrays."""
         starts = range(0, len(images), self._batch_size)
         results = [function(images[i : i + self._batch_size]) for i in starts]
         return tf.nest.map_structure(lambda *parts: np.concatenate([x.numpy() for x in parts]), *results)

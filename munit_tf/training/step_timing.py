@@ -1,13 +1,16 @@
-"""What a step takes on this machine: found out by taking some."""
+"""Measures the time and memory of a training step on this machine."""
 
 from __future__ import annotations
 
 import dataclasses
 import statistics
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 
+from munit_tf.config.options import Options
 from munit_tf.data import pipeline, registry
 from munit_tf.distribution.devices import describe, make_strategy, peak_memory_mib
 from munit_tf.runs import loading
@@ -19,12 +22,12 @@ STEPS = 5
 
 @dataclasses.dataclass(frozen=True)
 class StepCost:
-    """What a training step takes.
+    """The time and memory of a training step.
 
     Attributes:
-        device: where, in words.
-        seconds: the median of STEPS steps, after a first one that makes the graph.
-        peak_memory_mib: of the GPU, or of this whole process where there is none, so far.
+        device: the device, in words.
+        seconds: the median of STEPS steps, after a first one that builds the graph.
+        peak_memory_mib: the peak memory use so far, in MiB: of the GPU, or of the process if there is no GPU.
     """
 
     device: str
@@ -32,17 +35,14 @@ class StepCost:
     peak_memory_mib: int
 
 
-def measure(options):
-    """Trains a model for a few steps on its images, and forgets it; writes nothing.
+def measure(options: Options) -> StepCost:
+    """Trains a model for a few steps and discards it; writes nothing.
 
     Args:
-        options: config.Options.
-
-    Returns:
-        StepCost.
+        options: the options of the run.
 
     Raises:
-        InputError: training would not start, or would stop at an image.
+        InputError: training cannot start, or would stop at an image.
     """
     options.validate()
     dataset = registry.open_dataset(dataclasses.replace(options.data, unreadable="skip"))
@@ -71,12 +71,12 @@ def measure(options):
 
 
 class _Clock(StepCallback):
-    """When each step ended."""
+    """Records when each step ends, in seconds."""
 
-    def __init__(self, first_step):
+    def __init__(self, first_step: int) -> None:
         super().__init__(first_step)
-        self.ends = []
+        self.ends: list[float] = []
 
-    def after_step(self, step, logs):
-        float(logs["loss_g"])  # A GPU is waited for.
+    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+        float(logs["loss_g"])  # Waits for the GPU.
         self.ends.append(time.monotonic())

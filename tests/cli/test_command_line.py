@@ -69,7 +69,7 @@ def test_image_size(text, size):
         ("--resume=yes", "must be one of auto, never, must"),
         ("--method=pix2pix", "pix2pix"),
         ("--stlye_dim=8", "style_dim"),
-        ("--kl_weight=1", "--kl_weight is not a flag of --method=munit; other has it"),
+        ("--kl_weight=1", "--kl_weight is a flag of --method=other, not of --method=munit"),
         ("leftover", "unexpected argument 'leftover'"),
         ("--flagfile=missing.flags", "missing.flags"),
     ],

@@ -212,7 +212,7 @@ def test_odd_arguments_are_one_line(capsys, argv, part):
         (b"\0", "unexpected argument"),
         (b"--names=a\rb\n", "--names="),
         (b"--" + b"x" * 1_000_000, "command line flag"),
-        (b"#" * 2_000_000, "x.flags: flagfiles of more than 1 MiB"),
+        (b"#" * 2_000_000, "x.flags: flagfiles may have at most 1 MiB"),
         (b"--flagfile=x.flags\n", "x.flags: the file includes itself"),
         (b" -flagfile=./x.flags\n", "x.flags: the file includes itself"),
         (b"--flagfile=\n", "--flagfile needs the name of a file"),
@@ -223,7 +223,7 @@ def test_odd_arguments_are_one_line(capsys, argv, part):
         (b"--flagfile=folder\n", "folder cannot be read: Is a directory"),
         (b"--flagfile=none\n", "none: there is no such file"),
         (b"--flagfile=link\n", "link: there is no such file"),
-        (b"--flagfile=y.flags\n" * 2_000, "flagfiles of more than 1 MiB"),
+        (b"--flagfile=y.flags\n" * 2_000, "flagfiles may have at most 1 MiB"),
     ],
 )
 def test_bad_flagfiles_are_one_line(tmp_path, monkeypatch, capsys, given, content, part):

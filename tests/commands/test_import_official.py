@@ -81,9 +81,9 @@ def test_golden_checkpoint_gives_the_golden_images(golden_run):
 def test_it_says_what_it_took_and_shipped_settings_give_way_to_the_file(golden_run):
     run, output = golden_run
     for text in (
-        "generator, as its file shows: --style_dim=8 --gen_dim=4 --mlp_dim=16 --num_downsample=2 "
+        "generator, from its file: --style_dim=8 --gen_dim=4 --mlp_dim=16 --num_downsample=2 "
         "--num_res_blocks=2\n",
-        "discriminator, as its file shows: --dis_dim=4 --num_dis_layers=4 --num_scales=3\n",
+        "discriminator, from its file: --dis_dim=4 --num_dis_layers=4 --num_scales=3\n",
         "step: 7, from the name gen_00000007.pt; Adam's moments start at 0\n",
         "run folder: out/run\n",
         "python -m munit_tf.train --flagfile=out/run/run.flags --resume=must",
@@ -169,11 +169,13 @@ def test_other_sizes_translate_as_in_pytorch(run_tool, tmp_path, sizes, activati
         f"--gen_padding={padding[0]}",
     )
     assert (status, error) == (0, "")
-    assert "discriminator: no file given, so its weights are random: for training on only\n" in output
-    assert "step: 0, as neither --step nor a name" in output
     assert (
-        "to train on: python -m munit_tf.train --flagfile=run/run.flags --resume=must --dataset=...\n"
+        "discriminator: no file given, so its weights are random: use it only for further training\n"
         in output
+    )
+    assert "step: 0, because neither --step nor a name" in output
+    assert (
+        "training: python -m munit_tf.train --flagfile=run/run.flags --resume=must --dataset=...\n" in output
     )
     rng = np.random.default_rng(1)
     images = rng.uniform(-1, 1, (2, 32, 40, 3)).astype("float32")
@@ -269,12 +271,12 @@ def test_a_pytorch_that_does_not_keep_its_word_is_refused(run_tool, monkeypatch)
         (["--generator=text.pt"], ["text.pt is not a checkpoint of weights"]),
         (["--generator=cut.pt"], ["cut.pt is not a checkpoint of weights"]),
         (["--generator=code.pt"], ["code.pt is not a checkpoint of weights"]),
-        (["--generator=list.pt"], ["list.pt holds a list and not the authors' dict of a and b"]),
+        (["--generator=list.pt"], ["list.pt holds a list, not the authors' dict of a and b"]),
         (
             ["--generator=other.pt"],
             ["other.pt is not the authors' dict of a and b: it has the keys iteration"],
         ),
-        (["--generator=tensors.pt"], ["a is no dict of tensors"]),
+        (["--generator=tensors.pt"], ["a is not a dict of tensors"]),
         (["--generator=unit.pt"], ["not a generator of MUNIT", "no keys enc_content.*, enc_style.*, mlp.*"]),
         (["--generator=dis_00000006.pt"], ["not a generator of MUNIT", "cnns.*"]),
         (["--generator=gen.pt", "--discriminator=gen.pt"], ["not a discriminator of MUNIT", "cnns.*"]),

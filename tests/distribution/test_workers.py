@@ -92,7 +92,7 @@ def test_a_worker_dies_all_start_again_and_one_is_told_to_stop(folder, mirrored,
     workers[1].terminate()
     assert [worker.wait() for worker in workers] == [128 + signal.SIGTERM] * 2
     for i in range(2):
-        assert "stopped; to go on" in (folder / f"stderr{i}").read_text()
+        assert "stopped; to resume" in (folder / f"stderr{i}").read_text()
     rows = log(run)
     last = len(rows)
     assert [row["step"] for row in rows] == list(range(1, last + 1))
@@ -161,7 +161,7 @@ def tf_config(addresses, kind, index):
         ("{cluster", ["TF_CONFIG={cluster is not understood", '"cluster"']),
         ('{"cluster": {"worker": ["a:1", "b:1"]}}', ["is not understood"]),
         (tf_config(["a", "b"], "worker", 0), ["is not understood"]),
-        (tf_config(["a:1", "a:1"], "worker", 0), ["host:port of its own"]),
+        (tf_config(["a:1", "a:1"], "worker", 0), ["its own host:port"]),
         (tf_config(["a:1", "b:1"], "worker", 2), ["no task of type worker and index 2"]),
         (tf_config(["a:1", "b:1"], "ps", 0), ["no task of type ps"]),
     ],

@@ -38,7 +38,7 @@ def test_prior_is_standard_normal_and_pinned():
     [
         (dict(stile_dim=8), TypeError, "stile_dim"),
         (dict(style_dim=0), ValueError, "--style_dim=0: must be a number from 1 to"),
-        (dict(style_dim="8"), ValueError, "a str does not go here"),
+        (dict(style_dim="8"), ValueError, "must be of type int, not str"),
         (dict(gan_loss="wgan"), ValueError, "must be one of lsgan, nsgan, hinge"),
         (dict(gan_weight=0), ValueError, "--gan_weight=0: must be a number from 1e-09 to"),
         (dict(beta_2=1.0), ValueError, "--beta_2=1.0: must be a number from 0 to 0.999999"),

@@ -101,5 +101,5 @@ def test_batch_must_be_shared_out_evenly():
     assert devices.make_strategy("mirrored", 4).num_replicas_in_sync == 2
     assert devices.make_strategy("auto", 3).num_replicas_in_sync == 1
     assert devices.make_strategy("none", 3).num_replicas_in_sync == 1
-    with pytest.raises(ValueError, match="--batch_size=3 cannot be shared out over 2 devices"):
+    with pytest.raises(ValueError, match="--batch_size=3 cannot be divided among 2 devices"):
         devices.make_strategy("mirrored", 3)

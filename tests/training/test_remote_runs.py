@@ -94,7 +94,7 @@ def test_a_torn_newest_checkpoint_is_passed_over(here, tmp_path, capfd):
     data.unlink()  # In memory a file that is written over keeps what it was.
     data.write_bytes(torn)
     assert int(munit_tf.load(RUN).step) == 2
-    line = f"warning: checkpoint {newest} is damaged (it is not what its SHA256SUMS says): looking for"
+    line = f"warning: checkpoint {newest} is damaged (it does not match its SHA256SUMS): looking for"
     assert capfd.readouterr().err.startswith(line)
     (newest / "SHA256SUMS").unlink()
     assert int(munit_tf.load(RUN).step) == 2
