@@ -15,8 +15,8 @@ LOG_VARIANCE_RANGE = (-6.0, 6.0)
 def clamp_log_variance(log_variance: tf.Tensor) -> tf.Tensor:
     """Clips `log_variance`, of any shape, to `LOG_VARIANCE_RANGE`.
 
-    Outside of the range, gradients that lead back into it are kept. `tf.clip_by_value` would set all gradients
-    to 0, and the encoder could not recover from a variance outside of the range.
+    Outside of the range, gradients that lead back into it are kept. `tf.clip_by_value` would set all
+    gradients to 0, and the encoder could not recover from a variance outside of the range.
     """
     low, high = LOG_VARIANCE_RANGE
 
