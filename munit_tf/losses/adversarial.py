@@ -3,8 +3,6 @@
 A loss is the sum over scales of the mean over a map. Maps are lists of [N,h,w,1], one map per scale.
 """
 
-from collections.abc import Sequence
-
 import tensorflow as tf
 
 
@@ -28,9 +26,7 @@ _PER_LOGIT = {
 GAN_LOSSES = tuple(_PER_LOGIT)
 
 
-def discriminator_loss(
-    kind: str, real_maps: Sequence[tf.Tensor], fake_maps: Sequence[tf.Tensor]
-) -> tf.Tensor:
+def discriminator_loss(kind: str, real_maps: list[tf.Tensor], fake_maps: list[tf.Tensor]) -> tf.Tensor:
     """The loss of a discriminator, E loss(D(real)) + E loss(D(fake)), a scalar.
 
     `kind` is one of `GAN_LOSSES`.
@@ -42,7 +38,7 @@ def discriminator_loss(
     )
 
 
-def classification_loss(maps: Sequence[tf.Tensor], label: float) -> tf.Tensor:
+def classification_loss(maps: list[tf.Tensor], label: float) -> tf.Tensor:
     """Mean cross-entropy of sigmoid(logit) and a label in [0, 1], a scalar; label 0.5 means "undecidable".
 
     For DRIT's content discriminator (Lee et al. 2018, equation 1), which classifies the domain.
@@ -50,6 +46,6 @@ def classification_loss(maps: Sequence[tf.Tensor], label: float) -> tf.Tensor:
     return sum(tf.reduce_mean(tf.nn.softplus(logits) - label * logits) for logits in maps)
 
 
-def generator_loss(kind: str, fake_maps: Sequence[tf.Tensor]) -> tf.Tensor:
+def generator_loss(kind: str, fake_maps: list[tf.Tensor]) -> tf.Tensor:
     """The loss of a generator, a scalar. `kind` is one of `GAN_LOSSES`."""
     return sum(tf.reduce_mean(_PER_LOGIT[kind][2](fake)) for fake in fake_maps)

@@ -235,8 +235,8 @@ class MISO(StochasticStyle):
 
 
 def _split(tensors, count):
-    """Splits the batch axis of tensors into `count` equal parts; returns a tuple of tensors per part."""
-    return list(zip(*(tf.split(x, count) for x in tensors)))
+    """Splits the batch axis of tensors into `count` equal parts; returns a list of tensors per part."""
+    return [list(part) for part in zip(*(tf.split(x, count) for x in tensors))]
 
 
 _NO_CONTENT = (

@@ -113,8 +113,8 @@ def discriminator_options(state: State, source: str) -> dict[str, Any]:
     _check_networks(state, "discriminator", source)
     if any(name.endswith(".weight_bar") for name in state):
         raise InputError(
-            f"{source} has spectral norm in all convolutions except the first and the last; --dis_norm=spectral "
-            "applies it to all convolutions, so the weights do not fit: import without --discriminator"
+            f"{source} has spectral norm in all convolutions except the first and last; --dis_norm=spectral "
+            "is for all convolutions, so the weights do not fit: import without --discriminator"
         )
     options = {
         "dis_dim": _shape(state, "a/cnns.0.0.conv.weight", 4, source)[0],

@@ -272,4 +272,4 @@ def _check_channels(weights, channels, name):
     expected = [((c_in, c_out), (c_out,), "ff") for c_in, c_out in zip((3, *channels), channels)]
     actual = [(kernel.shape[2:], bias.shape, kernel.dtype.kind + bias.dtype.kind) for kernel, bias in weights]
     if actual != expected:
-        raise ValueError(f"they are not the {len(channels)} convolutions of {name}")
+        raise ValueError(f"they are not {name}'s {len(channels)} convolutions")
