@@ -106,11 +106,11 @@ class Predictions:
 
     def add(self, block: Block) -> None:
         """Adds the predictions for a block."""
-        wanted = block.output_indices < self.num_outputs
-        if not wanted.any():
+        selected = block.output_indices < self.num_outputs
+        if not selected.any():
             return
-        features, probabilities = self._network(block.outputs[wanted])
-        self._output_indices.append(block.output_indices[wanted])
+        features, probabilities = self._network(block.outputs[selected])
+        self._output_indices.append(block.output_indices[selected])
         self._features.append(features)
         self._probabilities.append(probabilities)
 

@@ -119,13 +119,13 @@ class ShapesContent:
 
     def add(self, block: Block) -> None:
         """Measures the outputs of a block."""
-        wanted = block.output_indices < self.num_outputs
-        indices = block.input_indices[wanted]
+        selected = block.output_indices < self.num_outputs
+        indices = block.input_indices[selected]
         if not len(indices):
             return
         insides = self._insides[indices]
-        self._ious.append(content_iou(block.outputs[wanted], insides))
-        for index, hue in zip(indices, mean_hue(block.outputs[wanted], insides)):
+        self._ious.append(content_iou(block.outputs[selected], insides))
+        for index, hue in zip(indices, mean_hue(block.outputs[selected], insides)):
             self._hues.setdefault(index, []).append(hue)
 
     def result(self) -> dict[str, float]:

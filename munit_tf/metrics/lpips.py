@@ -155,12 +155,12 @@ class PairDistances:
 
     def add(self, block: Block) -> None:
         """Measures the outputs of a block; the outputs of an input must be consecutive."""
-        wanted = block.output_indices < self.num_outputs
-        if not wanted.any():
+        selected = block.output_indices < self.num_outputs
+        if not selected.any():
             return
         if self._to_input:
-            self._from_input.append(self._distance(block.outputs[wanted], block.inputs[wanted]))
-        for output in block.outputs[wanted]:
+            self._from_input.append(self._distance(block.outputs[selected], block.inputs[selected]))
+        for output in block.outputs[selected]:
             self._unpaired.append(output)
             if len(self._unpaired) == self.num_outputs:
                 self._measure_pairs()

@@ -142,9 +142,9 @@ def _check_networks(state, kind, source):
     missing, extra = _NETWORKS[kind] - networks, networks - _NETWORKS[kind]
     problems = []
     if missing:
-        problems.append(f"it has no keys {few(f'{network}.*' for network in missing)}")
+        problems.append(f"missing keys {few(f'{network}.*' for network in missing)}")
     if extra:
-        problems.append(f"it has keys {few(f'{network}.*' for network in extra)} instead or besides")
+        problems.append(f"unexpected keys {few(f'{network}.*' for network in extra)}")
     if problems:
         raise InputError(f"{source} is not a {kind} of MUNIT: {'; '.join(problems)}")
 

@@ -127,7 +127,7 @@ class VariationalStyleEncoder(StyleEncoder):
 
 def _downsampling(dim, num_downsample, activation, padding_mode):
     """A convolution at full resolution, then `num_downsample` that halve it and double the channels."""
-    common: dict[str, Any] = dict(norm="instance", activation=activation, padding_mode=padding_mode)
+    common = dict(norm="instance", activation=activation, padding_mode=padding_mode)
     return [
         ConvBlock(dim, 7, 1, 3, **common),
         *(ConvBlock(dim * 2 ** (i + 1), 4, 2, 1, **common) for i in range(num_downsample)),

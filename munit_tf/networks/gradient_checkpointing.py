@@ -15,9 +15,9 @@ _recomputing: contextvars.ContextVar[_GradientOrder | None] = contextvars.Contex
 
 
 @contextlib.contextmanager
-def recomputing(wanted: bool) -> Iterator[None]:
-    """A context in which `recomputed` keeps no intermediate results if `wanted`."""
-    token = _recomputing.set(_GradientOrder() if wanted else None)
+def recomputing(enabled: bool) -> Iterator[None]:
+    """A context in which `recomputed` keeps no intermediate results if `enabled`."""
+    token = _recomputing.set(_GradientOrder() if enabled else None)
     try:
         yield
     finally:
