@@ -5,14 +5,16 @@ import tensorflow as tf
 _EPSILON = 1e-5
 
 
-def mode_seeking_loss(images, other_images, styles, other_styles):
-    """1 / (distance of images / distance of styles), a scalar: small where other styles make other images.
+def mode_seeking_loss(
+    images: tf.Tensor, other_images: tf.Tensor, styles: tf.Tensor, other_styles: tf.Tensor
+) -> tf.Tensor:
+    """1 / (distance of images / distance of styles), a scalar: small if styles change the images.
 
-    Distances are mean absolute differences; the mean over images is of the quotients.
+    Distances are mean absolute differences. The result is the mean over images of the quotient.
 
     Args:
-        images: [N,H,W,3], made under `styles`.
-        other_images: the same, made of the same inputs under `other_styles`.
+        images: [N,H,W,3], outputs with `styles`.
+        other_images: [N,H,W,3], outputs of the same inputs with `other_styles`.
         styles: [N,D].
         other_styles: [N,D].
     """

@@ -5,14 +5,14 @@ import tensorflow as tf
 _EPSILON = 1e-5
 
 
-def domain_invariant_perceptual_loss(features_x, features_y):
-    """Mean squared difference of instance-normalised features, a scalar.
+def domain_invariant_perceptual_loss(features_x: tf.Tensor, features_y: tf.Tensor) -> tf.Tensor:
+    """Mean squared difference of instance-normalized features, a scalar.
 
-    Normalising each channel of each image takes away what is the domain's and leaves where things are.
+    Instance normalization removes statistics that depend on the domain and keeps the spatial layout.
 
     Args:
-        features_x: [N,h,w,C] feature maps of one batch of images, such as VGG-16's relu5_3.
-        features_y: the same of the other.
+        features_x: [N,h,w,C], feature maps of a batch of images, usually relu5_3 of VGG-16.
+        features_y: [N,h,w,C], feature maps of the other batch.
     """
     return tf.reduce_mean(tf.math.squared_difference(_normalize(features_x), _normalize(features_y)))
 

@@ -3,6 +3,6 @@
 import tensorflow as tf
 
 
-def mean_absolute_error(x, y):
-    """E |x - y|, a scalar, of images or of codes of the same shape."""
+def mean_absolute_error(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """E |x - y|, a scalar, of two images or codes of equal shape."""
     return tf.reduce_mean(tf.abs(x - y))

@@ -1,1 +1,1 @@
-"""Metrics: pure functions of features, probabilities or images, and the networks that make these."""
+"""Metrics: pure functions of features, probabilities or images, and the networks that compute these."""

@@ -1,15 +1,21 @@
-"""Classifiers on disk, and what they and Inception-v3 say about images."""
+"""Classifiers: storage, and their predictions and those of Inception-v3 for images."""
+
+from __future__ import annotations
 
 import io
 import json
 import os
 import pathlib
 import shutil
+from collections.abc import Sequence
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from munit_tf.errors import InputError
+from munit_tf.metrics.sampling import Block
 from munit_tf.networks import pretrained
 from munit_tf.networks.classifiers import (
     BACKBONES,
@@ -29,16 +35,22 @@ _WEIGHTS = "weights.npz"
 class Classifier:
     """A trained classifier: images [N,H,W,3] in [-1, 1] -> (features [N,D], probabilities [N,C]).
 
-    Images are resized to its size first: bilinear, antialiased, both sides.
+    Images are first resized to its input size: bilinear, antialiased, aspect ratio not kept.
 
     Args:
-        model: a keras.Model, `networks.classifiers.build_classifier`'s.
-        classes: names, in the order of its outputs.
-        image_size: in pixels.
-        provenance: of its weights, for the record.
+        model: a model of `networks.classifiers.build_classifier`.
+        classes: names of the classes, in the order of the outputs.
+        image_size: height and width of its input, in pixels.
+        provenance: origin of its weights, for the record.
     """
 
-    def __init__(self, model, classes, image_size, provenance=None):
+    def __init__(
+        self,
+        model: keras.Model,
+        classes: Sequence[str],
+        image_size: int,
+        provenance: dict[str, Any] | None = None,
+    ) -> None:
         self.model = model
         self.classes = tuple(classes)
         self.image_size = image_size
@@ -51,76 +63,80 @@ class Classifier:
 
         self._run = _traced(run)
 
-    def __call__(self, images):
-        """(features, probabilities) of images, two arrays."""
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(features [N,D], probabilities [N,C]) of images [N,H,W,3] in [-1, 1]."""
         features, probabilities = self._run(images)
         return features.numpy(), probabilities.numpy()
 
 
 class InceptionV3Features:
-    """Inception-v3 with Keras' ImageNet weights: images [N,H,W,3] in [-1, 1] -> (features [N,2048], None)."""
+    """Inception-v3 with Keras' ImageNet weights: images [N,H,W,3] in [-1, 1] -> (features [N,2048], None).
 
-    classes = ()
+    Args:
+        path: file of weights, see `networks.pretrained.load_inception_v3`.
+    """
+
+    classes: tuple[str, ...] = ()
     image_size = pretrained.INCEPTION_V3_SIZE
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike) -> None:
         network = pretrained.load_inception_v3(path)
         self.provenance = pretrained.provenance(path)
         self._run = _traced(lambda images: network(resize(images, self.image_size), training=False))
 
-    def __call__(self, images):
-        """(features, None) of images."""
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, None]:
+        """(features [N,2048], None) of images [N,H,W,3] in [-1, 1]."""
         return self._run(images).numpy(), None
 
 
 class Predictions:
-    """Collects what a network says about blocks of outputs; of images it keeps nothing.
+    """Collects the features and probabilities of blocks of outputs; does not keep the images.
 
     Args:
-        network: a Classifier or InceptionV3Features.
-        num_outputs: outputs of each input to look at.
+        network: the network to apply.
+        num_outputs: number of outputs per input to use; further ones are ignored.
     """
 
-    def __init__(self, network, num_outputs):
+    def __init__(self, network: Classifier | InceptionV3Features, num_outputs: int) -> None:
         self.num_outputs = num_outputs
         self._network = network
-        self._output_indices = []
-        self._features = []
-        self._probabilities = []
+        self._output_indices: list[np.ndarray] = []
+        self._features: list[np.ndarray] = []
+        self._probabilities: list[Any] = []
 
-    def add(self, block):
-        """Takes a `sampling.Block`."""
-        wanted = block.output_indices < self.num_outputs
-        if not wanted.any():
+    def add(self, block: Block) -> None:
+        """Adds the predictions for a block."""
+        selected = block.output_indices < self.num_outputs
+        if not selected.any():
             return
-        features, probabilities = self._network(block.outputs[wanted])
-        self._output_indices.append(block.output_indices[wanted])
+        features, probabilities = self._network(block.outputs[selected])
+        self._output_indices.append(block.output_indices[selected])
         self._features.append(features)
         self._probabilities.append(probabilities)
 
-    def features(self, num_outputs):
-        """[inputs * num_outputs, D], of the first `num_outputs` of each input."""
+    def features(self, num_outputs: int) -> np.ndarray:
+        """Features [inputs * num_outputs, D] of the first `num_outputs` outputs of each input."""
         return np.concatenate(self._features)[np.concatenate(self._output_indices) < num_outputs]
 
-    def probabilities(self, num_outputs):
-        """[inputs, num_outputs, C], of the first `num_outputs` of each input."""
+    def probabilities(self, num_outputs: int) -> np.ndarray:
+        """Probabilities [inputs, num_outputs, C] of the first `num_outputs` outputs of each input."""
         chosen = np.concatenate(self._output_indices) < num_outputs
         p = np.concatenate(self._probabilities)[chosen]
         return p.reshape(-1, num_outputs, p.shape[-1])
 
 
-def resize(images, size):
-    """Images [N,H,W,3] as [N,size,size,3]: bilinear, antialiased."""
+def resize(images: tf.Tensor, size: int) -> tf.Tensor:
+    """Resizes images [N,H,W,3] to [N,size,size,3]: bilinear, antialiased."""
     return tf.image.resize(images, [size, size], antialias=True)
 
 
-def save(folder, model, description):
-    """Writes a classifier's folder, whole or not at all: flat named weights and a JSON description.
+def save(folder: str | os.PathLike, model: keras.Model, description: dict[str, Any]) -> None:
+    """Writes a classifier's folder atomically: named weights and a JSON description.
 
     Args:
-        folder: a path at which nothing is yet.
-        model: `build_classifier`'s.
-        description: dict with at least "backbone", "classes" and "image_size".
+        folder: path of a folder that does not exist yet.
+        model: a model of `build_classifier`.
+        description: has at least "backbone", "classes" and "image_size".
 
     Raises:
         InputError: the folder exists or cannot be written.
@@ -138,22 +154,22 @@ def save(folder, model, description):
         raise InputError(f"--output={folder} cannot be written: {error.strerror}") from error
 
 
-def check_free(folder):
-    """Raises InputError where a classifier's folder exists already."""
+def check_free(folder: str | os.PathLike) -> None:
+    """Raises InputError if the folder exists already."""
     if os.path.lexists(folder):
         raise InputError(f"--output={folder} exists already: choose another, or remove it")
 
 
-def load(folder):
-    """The Classifier in a folder that `save` wrote.
+def load(folder: str | os.PathLike) -> Classifier:
+    """Loads the Classifier from a folder that `save` has written.
 
     Raises:
-        InputError: it is none, or is damaged.
+        InputError: the folder is not a classifier's, or is damaged.
     """
     folder = pathlib.Path(folder)
     if not (folder / _DESCRIPTION).is_file():
         raise InputError(
-            f"{folder} is not a classifier's folder, it has no {_DESCRIPTION}: make one with "
+            f"{folder} is not a classifier's folder, it has no {_DESCRIPTION}: create one with "
             "munit_tf.train_classifier"
         )
     description = json_files.read(
@@ -166,7 +182,7 @@ def load(folder):
         )
         with np.load(io.BytesIO(weights), allow_pickle=False) as arrays:
             set_named_weights(model, dict(arrays))
-    except Exception as error:  # Of zipfile, zlib, NumPy or Keras, whichever meets the damage.
+    except Exception as error:  # zipfile, zlib, NumPy and Keras raise many types for a damaged file.
         raise InputError(
             f"classifier {folder} cannot be used ({_reason(error)}): train it again with "
             "munit_tf.train_classifier"

@@ -1,42 +1,47 @@
-"""What stays and what is guided: reconstruction, styles, and the known answers of `shapes`."""
+"""Metrics of content and style: reconstruction, encoded styles, and `shapes`, whose answers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from munit_tf.errors import InputError
 from munit_tf.metrics.fid import frechet_distance
+from munit_tf.metrics.sampling import Block
 
 NUM_HUE_BINS = 6
-_RANGE = 2.0  # Of images in [-1, 1].
+_VALUE_RANGE = 2.0  # Images are in [-1, 1].
 
 
-def reconstruction(images, reconstructed):
-    """L1 and PSNR of each image, two arrays [N].
+def reconstruction(images: np.ndarray, reconstructed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """L1 distance and PSNR of each image.
 
     Args:
         images: [N,H,W,3] in [-1, 1].
-        reconstructed: the same again.
+        reconstructed: [N,H,W,3] in [-1, 1].
 
     Returns:
-        (mean absolute difference, in units of [-1, 1]; PSNR in dB, infinite for equal images).
+        Two arrays [N]: mean absolute difference, in units of [-1, 1]; PSNR in dB, infinite for equal images.
     """
     difference = np.asarray(images, np.float64) - reconstructed
     mse = np.mean(difference**2, axis=(1, 2, 3))
     with np.errstate(divide="ignore"):
-        return np.mean(np.abs(difference), axis=(1, 2, 3)), 10 * np.log10(_RANGE**2 / mse)
+        return np.mean(np.abs(difference), axis=(1, 2, 3)), 10 * np.log10(_VALUE_RANGE**2 / mse)
 
 
-def style_gap(styles):
-    """How far encoded styles are from the prior N(0, I).
+def style_gap(styles: np.ndarray) -> dict[str, float]:
+    """The difference between the distribution of encoded styles and the prior N(0, I).
 
-    Where the gap is large, random styles look good and guided ones bad, or the other way round.
+    If it is large, outputs with random styles look good and outputs with encoded styles bad, or vice versa.
 
     Args:
         styles: [N,style_dim], N at least 2.
 
     Returns:
-        {"mean_norm": length of the mean, "covariance_distance": Frobenius norm of covariance - I,
-        "std": mean standard deviation, "frechet": squared Frechet distance to N(0, I)}; for the prior
-        itself 0, 0, 1 and 0.
+        {"mean_norm": norm of the mean, "covariance_distance": Frobenius norm of covariance - I,
+        "std": mean standard deviation, "frechet": squared Frechet distance to N(0, I)}. The prior
+        itself has 0, 0, 1 and 0.
 
     Raises:
         InputError: fewer than two styles, or values that are not finite.
@@ -47,8 +52,8 @@ def style_gap(styles):
     if not np.all(np.isfinite(styles)):
         raise InputError("encoded styles are not finite: training has diverged")
     dim = styles.shape[1]
-    mean, centred = styles.mean(axis=0), styles - styles.mean(axis=0)
-    factor = centred / np.sqrt(len(styles) - 1)
+    mean, centered = styles.mean(axis=0), styles - styles.mean(axis=0)
+    factor = centered / np.sqrt(len(styles) - 1)
     return {
         "mean_norm": float(np.linalg.norm(mean)),
         "covariance_distance": float(np.linalg.norm(factor.T @ factor - np.eye(dim))),
@@ -57,74 +62,74 @@ def style_gap(styles):
     }
 
 
-def content_iou(images, insides):
-    """Intersection over union of what is not white with what should be filled, [N].
+def content_iou(images: np.ndarray, insides: np.ndarray) -> np.ndarray:
+    """Intersection over union of the colored pixels and the pixels inside the outline, [N].
 
     Args:
-        images: [N,H,W,3] in [-1, 1], on white; a pixel counts where a channel is below half.
-        insides: bool [N,H,W].
+        images: [N,H,W,3] in [-1, 1] on a white background; a pixel is colored if a channel is below 0.
+        insides: bool [N,H,W], whether a pixel is inside the outline.
     """
-    coloured = np.min(images, axis=-1) < 0
-    union = np.sum(coloured | insides, axis=(1, 2))
-    return np.sum(coloured & insides, axis=(1, 2)) / np.maximum(union, 1)
+    colored = np.min(images, axis=-1) < 0
+    union = np.sum(colored | insides, axis=(1, 2))
+    return np.sum(colored & insides, axis=(1, 2)) / np.maximum(union, 1)
 
 
-def mean_hue(images, insides):
-    """The circular mean of the hue inside, weighted by saturation: [N] in [0, 1).
+def mean_hue(images: np.ndarray, insides: np.ndarray) -> np.ndarray:
+    """Circular mean of the hues inside the outline, weighted by saturation: [N] in [0, 1).
 
     Args:
         images: [N,H,W,3] in [-1, 1].
-        insides: bool [N,H,W].
+        insides: bool [N,H,W], whether a pixel is inside the outline.
     """
     hue, saturation = _hue_and_saturation((np.asarray(images, np.float64) + 1) / 2)
     vector = np.sum(saturation * insides * np.exp(2j * np.pi * hue), axis=(1, 2))
     return np.angle(vector) / (2 * np.pi) % 1
 
 
-def hue_entropy(hues):
-    """The entropy, in nats, of one input's outputs' hues over six bins; log 6 = 1.79 is the most.
+def hue_entropy(hues: Sequence[float] | np.ndarray) -> float:
+    """Entropy of the hues of one input's outputs over six bins, in nats, from 0 to log 6 = 1.79.
 
     Args:
-        hues: [outputs], in [0, 1).
+        hues: [num_outputs], in [0, 1).
     """
     share = np.histogram(hues, NUM_HUE_BINS, (0, 1))[0] / len(hues)
     share = share[share > 0]
     return float(-np.sum(share * np.log(share))) + 0.0
 
 
-def hue_distance(x, y):
-    """The distance of hues around the circle, in [0, 0.5]; 0.25 is chance."""
+def hue_distance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Circular distance of hues, in [0, 0.5]; random hues have a mean distance of 0.25."""
     distance = np.abs(np.asarray(x) - y) % 1
     return np.minimum(distance, 1 - distance)
 
 
 class ShapesContent:
-    """Collects blocks of fillings of outlines: whether they fill the outline, and with how many hues.
+    """Measures how well outputs fill the outlines of `shapes`, and the variety of their hues.
 
     Args:
-        insides: bool [inputs,H,W], what to fill.
-        num_outputs: outputs of each input that count.
+        insides: bool [num_inputs,H,W], whether a pixel is inside the outline.
+        num_outputs: number of outputs per input to use; further ones are ignored.
     """
 
-    def __init__(self, insides, num_outputs):
+    def __init__(self, insides: np.ndarray, num_outputs: int) -> None:
         self.num_outputs = num_outputs
         self._insides = insides
-        self._ious = []
-        self._hues = {}
+        self._ious: list[np.ndarray] = []
+        self._hues: dict[int, list[float]] = {}
 
-    def add(self, block):
-        """Takes a `sampling.Block`."""
-        wanted = block.output_indices < self.num_outputs
-        indices = block.input_indices[wanted]
+    def add(self, block: Block) -> None:
+        """Measures the outputs of a block."""
+        selected = block.output_indices < self.num_outputs
+        indices = block.input_indices[selected]
         if not len(indices):
             return
         insides = self._insides[indices]
-        self._ious.append(content_iou(block.outputs[wanted], insides))
-        for index, hue in zip(indices, mean_hue(block.outputs[wanted], insides)):
+        self._ious.append(content_iou(block.outputs[selected], insides))
+        for index, hue in zip(indices, mean_hue(block.outputs[selected], insides)):
             self._hues.setdefault(index, []).append(hue)
 
-    def result(self):
-        """The mean IoU, and with several outputs the mean over inputs of the entropy of hues."""
+    def result(self) -> dict[str, float]:
+        """The mean IoU, its number of outputs, and for several outputs per input the mean entropy of hues."""
         ious = np.concatenate(self._ious)
         result = {"content_iou": float(ious.mean()), "outputs": len(ious)}
         if self.num_outputs > 1:
@@ -133,7 +138,7 @@ class ShapesContent:
 
 
 def _hue_and_saturation(rgb):
-    """Of [...,3] in [0, 1], as in colorsys; a grey pixel has hue 0 and saturation 0."""
+    """Hue and saturation [...] of [...,3] in [0, 1], as in colorsys; a gray pixel has 0 and 0."""
     most, least = rgb.max(axis=-1), rgb.min(axis=-1)
     chroma = most - least
     safe = np.where(chroma > 0, chroma, 1)

@@ -1,18 +1,18 @@
-"""FID and KID: how far two sets of images are from each other, by their features."""
+"""FID and KID: distances of two sets of images, computed from their features."""
 
 import numpy as np
 
 from munit_tf.errors import InputError
 
 
-def fid(features_x, features_y):
-    """Frechet inception distance: that of the Gaussians fitted to two sets of features.
+def fid(features_x: np.ndarray, features_y: np.ndarray) -> float:
+    """Frechet inception distance: the distance of Gaussians fitted to two sets of features.
 
     Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", NeurIPS 2017, equation 6:
     |m_x - m_y|^2 + tr(C_x + C_y - 2 (C_x C_y)^(1/2)), with the unbiased covariances.
 
-    It is exact also for fewer images than dimensions, but as an estimate it is biased upwards the more,
-    the fewer images there are: compare only figures of equal numbers of images.
+    The formula is exact even for fewer images than dimensions. As an estimate it is biased upwards, and the
+    bias grows as the number of images falls: compare only values from equal numbers of images.
 
     Args:
         features_x: [N,D], N at least 2.
@@ -26,34 +26,42 @@ def fid(features_x, features_y):
     return frechet_distance(mean_x, _factor(x - mean_x, len(x) - 1), mean_y, _factor(y - mean_y, len(y) - 1))
 
 
-def frechet_distance(mean_x, factor_x, mean_y, factor_y):
+def frechet_distance(
+    mean_x: np.ndarray, factor_x: np.ndarray, mean_y: np.ndarray, factor_y: np.ndarray
+) -> float:
     """Squared Frechet (2-Wasserstein) distance of two Gaussians.
 
     Args:
         mean_x: [D].
-        factor_x: [K,D], any matrix A with A^T A the covariance.
+        factor_x: [K,D], any matrix A such that A^T A is the covariance.
         mean_y: [D].
-        factor_y: [L,D], the same of the other.
+        factor_y: [L,D], any matrix B such that B^T B is the covariance.
     """
-    # The eigenvalues of C_x C_y = A^T A B^T B are the squared singular values of A B^T. These need no
-    # matrix square root, which for fewer images than dimensions is one of a singular matrix.
+    # The eigenvalues of C_x C_y = A^T A B^T B are the squared singular values of A B^T. This avoids the
+    # square root of a matrix that is singular for fewer images than dimensions.
     root = np.linalg.svd(factor_x @ factor_y.T, compute_uv=False).sum()
     distance = np.sum((mean_x - mean_y) ** 2) + np.sum(factor_x**2) + np.sum(factor_y**2) - 2 * root
     return max(float(distance), 0.0)
 
 
-def kid(features_x, features_y, num_subsets=100, subset_size=1000, seed=0):
+def kid(
+    features_x: np.ndarray,
+    features_y: np.ndarray,
+    num_subsets: int = 100,
+    subset_size: int = 1000,
+    seed: int = 0,
+) -> dict[str, float]:
     """Kernel inception distance: unbiased MMD^2 with the kernel (x.y / D + 1)^3, over random subsets.
 
-    Binkowski et al., "Demystifying MMD GANs", ICLR 2018. It may be negative where the sets agree.
+    Binkowski et al., "Demystifying MMD GANs", ICLR 2018. It may be negative for similar sets.
 
     Args:
         features_x: [N,D], N at least 2.
         features_y: [M,D], M at least 2.
-        num_subsets: how many subsets, drawn without replacement from each set.
-        subset_size: images in one; where a set has fewer than twice as many, half of the smaller set
-            (but at least 2), since equal subsets would hide the spread.
-        seed: of the subsets.
+        num_subsets: number of subsets; each is drawn without replacement.
+        subset_size: images per subset. If a set has fewer than twice as many, half of the smaller set
+            (at least 2) is used, since overlapping subsets underestimate the standard deviation.
+        seed: seed of the subsets.
 
     Returns:
         {"mean", "std" over the subsets, "subset_size" that was used}.
@@ -71,7 +79,7 @@ def kid(features_x, features_y, num_subsets=100, subset_size=1000, seed=0):
     return {"mean": float(np.mean(values)), "std": float(np.std(values)), "subset_size": size}
 
 
-def mmd2(x, y):
+def mmd2(x: np.ndarray, y: np.ndarray) -> float:
     """The unbiased estimate of the squared maximum mean discrepancy with KID's kernel.
 
     Args:
@@ -90,9 +98,9 @@ def _mean_off_diagonal(kernel):
     return (kernel.sum() - np.trace(kernel)) / (n * (n - 1))
 
 
-def _factor(centred, degrees_of_freedom):
-    """A with A^T A the covariance, of no more rows than needed."""
-    factor = centred / np.sqrt(degrees_of_freedom)
+def _factor(centered, degrees_of_freedom):
+    """A matrix A with at most D rows such that A^T A is the covariance."""
+    factor = centered / np.sqrt(degrees_of_freedom)
     return np.linalg.qr(factor, mode="r") if factor.shape[0] > factor.shape[1] else factor
 
 
@@ -101,5 +109,5 @@ def _checked(name, *sets):
         if len(features) < 2:
             raise InputError(f"{name} needs two images or more of each kind, and there is {len(features)}")
         if not np.all(np.isfinite(features)):
-            raise InputError(f"{name}: features of an image are not finite: look for NaN in the images")
+            raise InputError(f"{name}: features of an image are not finite: check the images for NaN")
     return [np.asarray(features, np.float64) for features in sets]

@@ -5,53 +5,53 @@ import numpy as np
 from munit_tf.errors import InputError
 
 
-def inception_score(probabilities):
-    """IS: how far single outputs' classes are from those of all outputs.
+def inception_score(probabilities: np.ndarray) -> dict[str, float]:
+    """IS: how much the class distribution of single outputs differs from that of all outputs.
 
     Salimans et al., "Improved Techniques for Training GANs", NeurIPS 2016: the mean over outputs of
-    KL(p(class | output) || p(class)). That mean is what MUNIT's tables hold; its exp is what the
-    authors' script prints and what others call IS.
+    KL(p(class | output) || p(class)). MUNIT's tables give that mean. The authors' script prints its exp,
+    which is usually called IS.
 
     Args:
-        probabilities: [..., C], of classes, over all outputs of all inputs.
+        probabilities: [..., C], class probabilities of all outputs of all inputs.
 
     Returns:
         {"mean_kl", "exp_mean_kl"}.
 
     Raises:
-        InputError: where these are not probabilities.
+        InputError: the values are not probabilities.
     """
     p = _checked(probabilities)
     return _result(_kl_from_mean(p.reshape(-1, p.shape[-1])))
 
 
-def conditional_inception_score(probabilities):
-    """CIS: how far single outputs' classes are from those of all outputs of the same input.
+def conditional_inception_score(probabilities: np.ndarray) -> dict[str, float]:
+    """CIS: how much the class distribution of single outputs differs from that of one input's outputs.
 
     MUNIT, section 5.2: the mean over inputs and outputs of KL(p(class | output) || p(class | input)).
 
     Args:
-        probabilities: [inputs, outputs of each, C].
+        probabilities: [num_inputs, num_outputs, C].
 
     Returns:
         {"mean_kl", "exp_mean_kl"}.
 
     Raises:
-        InputError: where these are not probabilities.
+        InputError: the values are not probabilities.
     """
     p = _checked(probabilities)
     return _result(np.concatenate([_kl_from_mean(of_input) for of_input in p]))
 
 
-def accuracy(probabilities, target_class):
-    """The share of images that a classifier takes for the class of index `target_class`.
+def accuracy(probabilities: np.ndarray, target_class: int) -> float:
+    """The fraction of images that a classifier assigns to a class, in [0, 1].
 
     Args:
         probabilities: [..., C].
-        target_class: its index.
+        target_class: index of the class.
 
     Raises:
-        InputError: where these are not probabilities.
+        InputError: the values are not probabilities.
     """
     return float(np.mean(np.argmax(_checked(probabilities), axis=-1) == target_class))
 
@@ -74,7 +74,7 @@ def _checked(probabilities):
     if not p.size:
         raise InputError("there is no output to classify")
     if not np.all(np.isfinite(p)):
-        raise InputError("class probabilities are not finite: look for NaN in the images")
+        raise InputError("class probabilities are not finite: check the images for NaN")
     if np.any(p < 0) or np.any(np.abs(p.sum(axis=-1) - 1) > 1e-4):
         raise InputError("class probabilities must be at least 0 and add up to 1")
     return p

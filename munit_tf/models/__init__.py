@@ -1,6 +1,7 @@
-"""The methods. A method is one file of this folder and one line of this table."""
+"""The methods. A method is one file in this folder and one entry of `METHODS`."""
 
 import dataclasses
+from typing import Any
 
 from munit_tf.models import memory
 from munit_tf.models.bicyclegan import BicycleGAN
@@ -8,9 +9,10 @@ from munit_tf.models.cyclegan import CycleGAN
 from munit_tf.models.drit import DRIT
 from munit_tf.models.miso import MISO
 from munit_tf.models.munit import MUNIT
+from munit_tf.models.translator import Translator
 from munit_tf.models.unit import UNIT
 
-METHODS = {
+METHODS: dict[str, type[Translator]] = {
     "munit": MUNIT,
     "miso": MISO,
     "unit": UNIT,
@@ -20,16 +22,16 @@ METHODS = {
 }
 
 
-def create(method, **options):
-    """A built keras.Model of a method, with random weights.
+def create(method: str, **options: Any) -> Translator:
+    """Creates the keras.Model of a method with random weights.
 
     Args:
         method: a name in `METHODS`.
-        **options: fields of the method's config, such as `style_dim=8`; the paper's where not given.
+        **options: fields of the method's config, for example `style_dim=8`.
 
     Raises:
         ValueError: an unknown method, an option out of range, or networks that do not fit in memory.
-        TypeError: an unknown option, which it names.
+        TypeError: an unknown option; the message names it.
     """
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; there are {', '.join(METHODS)}")

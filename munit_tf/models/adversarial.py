@@ -1,13 +1,19 @@
-"""Generators against discriminators: the training step of every method."""
+"""The training step that all methods share: generators against discriminators."""
+
+from __future__ import annotations
 
 import collections
 import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from munit_tf import keras_compat
+from munit_tf.models.image_pool import ImagePool
 from munit_tf.models.optimizers import Adam
+from munit_tf.models.options import TranslatorConfig
 from munit_tf.networks import graph_target
 from munit_tf.networks.gradient_checkpointing import recomputing
 
@@ -25,21 +31,28 @@ class AdversarialModel(keras.Model):
     `loss_weights`, `noise_shapes`, `make_fakes`, `discriminator_losses` and `generator_losses`.
 
     Attributes:
-        config: the method's frozen options, a MethodConfig.
-        directions: the names of the directions it translates in.
-        loss_weights: {loss term: the attribute of the config that holds its weight}, such as
-            {"recon_x": "recon_x_weight"}. A term of weight 0 is left out.
-        image_pools: {domain: ImagePool}, state that training keeps and no optimizer trains.
-        untrained_by: {generator term: name of a layer in the generators that learns nothing from it}.
+        config_class: the class of the method's options.
+        config: the method's frozen options.
+        generators: {name: layer}, trained by the generator optimizer.
+        discriminators: {name: layer}, trained by the discriminator optimizer.
+        directions: names of the directions that the method translates in.
+        loss_weights: {loss term: name of the config attribute that holds its weight}, for example
+            {"recon_x": "recon_x_weight"}. Terms of weight 0 are left out.
+        image_pools: {domain: ImagePool}, training state that no optimizer updates.
+        untrained_by: {generator loss term: name of a layer in the generators that it does not train}.
         step: int64 tf.Variable, the number of training steps taken.
     """
 
-    directions = tuple(DIRECTIONS)
-    loss_weights = types.MappingProxyType({})
-    image_pools = types.MappingProxyType({})
-    untrained_by = types.MappingProxyType({})
+    config_class: type[TranslatorConfig]
+    config: TranslatorConfig
+    generators: dict[str, keras.layers.Layer]
+    discriminators: dict[str, keras.layers.Layer]
+    directions: tuple[str, ...] = tuple(DIRECTIONS)
+    loss_weights: Mapping[str, str] = types.MappingProxyType({})
+    image_pools: Mapping[str, ImagePool] = types.MappingProxyType({})
+    untrained_by: Mapping[str, str] = types.MappingProxyType({})
 
-    def __init__(self, config):
+    def __init__(self, config: TranslatorConfig) -> None:
         super().__init__()
         self.config = config
         self.step = tf.Variable(
@@ -49,92 +62,94 @@ class AdversarialModel(keras.Model):
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
 
-    # What a method defines.
+    # A method defines these.
 
     def noise_shapes(self, height: int, width: int) -> dict[str, tuple[int, ...]]:
-        """The standard normal noise that a batch must carry: {name: shape for one image}.
+        """The standard normal noise that a batch must contain: {name: shape for one image}.
 
-        It may depend on the images' height and width, in pixels.
+        It may depend on the height and width of the images, in pixels.
         """
         raise NotImplementedError
 
     def prepare(self, batch: Tensors) -> dict:
-        """The batch, with what both directions need of it. The generators' tape records it."""
+        """Adds results that both directions need to the batch. The generators' tape records it."""
         return batch
 
     def make_fakes(self, source: str, target: str, batch: dict) -> dict:
-        """What both updates of a step use: fakes in the target's domain, and what comes with them.
+        """Generates fakes in the target domain, and other results that both updates of a step use.
 
         Args:
-            source: the domain that is translated.
-            target: the domain that it is translated to.
-            batch: what `prepare` returned.
+            source: the domain to translate from.
+            target: the domain to translate to.
+            batch: the result of `prepare`.
         """
         raise NotImplementedError
 
     def replay(self, target: str, batch: dict, fakes: dict) -> dict:
-        """What the discriminators see in place of `fakes`, without gradient; it may use `image_pools`.
+        """Returns the fakes that the discriminators see instead of `fakes`; it may use `image_pools`.
 
-        It is called once in each training step and direction.
+        It is called once per training step and direction; `fakes` have no gradient.
         """
         del target, batch
         return fakes
 
     def discriminator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
-        """{"term/domain": scalar}; `fakes` is what `replay` returned."""
+        """{"term/domain": scalar}; `fakes` is the result of `replay`."""
         raise NotImplementedError
 
     def generator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
-        """{"term/domain": scalar}; `fakes` is what `make_fakes` returned."""
+        """{"term/domain": scalar}; `fakes` is the result of `make_fakes`."""
         raise NotImplementedError
 
-    # What all methods share.
+    # All methods share these.
 
     def loss_weight(self, term: str) -> float:
-        """The weight of a loss term ("recon_x", "adv_g", ...) in `loss_d` or `loss_g`."""
+        """The weight of a loss term, for example "recon_x", in `loss_d` or `loss_g`."""
         return getattr(self.config, self.loss_weights[term])
 
     @property
-    def result_dtype(self):
-        """The type of losses and results: the weights', which is float32 at least."""
+    def result_dtype(self) -> tf.DType:
+        """The type of losses and results: the type of the weights, at least float32."""
         return tf.as_dtype(self.variable_dtype)
 
-    def discriminate(self, x, name):
-        """The maps of logits, one per scale, of one of the discriminators, usually named by its domain."""
+    def discriminate(self, x: tf.Tensor, name: str) -> list[tf.Tensor]:
+        """The maps of logits [N,h,w,1], one per scale, of images or codes x by the discriminator `name`."""
         return [self._full(logits) for logits in self.discriminators[name](x, training=True)]
 
-    def discriminate_all(self, batches, name):
-        """The same for several batches of images: a list of lists of maps.
+    def discriminate_all(self, batches: Sequence[tf.Tensor], name: str) -> list[list[tf.Tensor]]:
+        """Applies `discriminate` to several batches: a list of lists of maps.
 
-        They go through as one batch, except with spectral normalisation, which in the authors' code takes a
-        step of its power iteration for each.
+        The batches are concatenated, except with spectral normalization, which in the authors' code takes one
+        step of power iteration per batch.
         """
         if self.config.dis_norm == "spectral":
             return [self.discriminate(x, name) for x in batches]
         return map_batched(lambda x: self.discriminate(x, name), batches)
 
-    def compile(self, image_size=None, recompute=False, **options):
-        """Makes both optimizers, and what else training needs.
+    def compile(
+        self, image_size: tuple[int, int] | None = None, recompute: bool = False, **options: Any
+    ) -> None:
+        """Creates both optimizers and other training state.
 
         Args:
-            image_size: (height, width) of training images, in pixels, for a method with an image pool.
-            recompute: compute the results inside the networks' blocks again for the generators' gradient,
-                instead of keeping them: less memory for more time.
-            **options: keras.Model.compile's, such as `jit_compile`.
+            image_size: (height, width) of training images, in pixels; needed by a method with an image pool.
+            recompute: recompute intermediate results of the networks' blocks for the generators' gradient:
+                less memory for more time.
+            **options: options of keras.Model.compile, for example `jit_compile`.
         """
         del image_size
         self._recompute = recompute
         super().compile(**{"jit_compile": False, **options})
-        self.distribute_reduction_method = "first"  # Every replica's logs are the mean over all.
+        self.distribute_reduction_method = "first"  # The logs are already the mean over replicas.
         self.discriminator_optimizer = self._make_optimizer(self.discriminators)
         self.generator_optimizer = self._make_optimizer(self.generators)
 
-    # There is no control flow to convert, and tracing takes half as long.
+    # There is no control flow to convert; without autograph, tracing takes half of the time.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, batch: Tensors) -> Tensors:
         """One update of the discriminators, then one of the generators against the new discriminators.
 
-        Both use the same fakes, which are made once:
+        Both use the same fakes, which are generated once:
 
             batch -> fakes -> stop_gradient -> discriminators' losses -> their gradient -> their update
                        |                                                                      |
@@ -142,18 +157,21 @@ class AdversarialModel(keras.Model):
                                                  -> their gradient, through the fakes -> their update
 
         Args:
-            batch: {"a": images, "b": images, and one entry per item of `noise_shapes`}, N images each (of
-                this replica).
+            batch: {"a": images, "b": images, and one entry per item of `noise_shapes`}, with N images per
+                domain on this replica.
 
         Returns:
-            {name: scalar}: every loss term unweighted, and `loss_d`, `loss_g`, their weighted sums; means
-            over the global batch.
+            {name: scalar}, means over the global batch: all loss terms, unweighted, and their weighted sums
+            `loss_d` and `loss_g`.
+
+        Raises:
+            ValueError: the batch lacks an entry.
         """
         missing = {"a", "b", *self.noise_shapes(0, 0)} - set(batch)
         if missing:
             raise ValueError(f"the batch lacks {sorted(missing)}; it has {sorted(batch)}")
         batch = {name: tf.cast(value, self.result_dtype) for name, value in batch.items()}
-        # A batch that cannot be loaded must not count as a step, not even for the counters.
+        # If the batch cannot be loaded, the step must not be counted.
         with tf.control_dependencies(list(batch.values())):
             directions = [DIRECTIONS[name] for name in self.directions]
             tape = tf.GradientTape(persistent=bool(self.untrained_by))
@@ -166,15 +184,15 @@ class AdversarialModel(keras.Model):
         replica = tf.distribute.get_replica_context()
         return replica.all_reduce(tf.distribute.ReduceOp.MEAN, logs)
 
-    def named_weights(self):
-        """{name: tf.Variable} of every weight; the names are the same on every Keras."""
+    def named_weights(self) -> dict[str, tf.Variable]:
+        """All weights, {name: tf.Variable}; the names do not depend on the Keras version."""
         return {
             **named_variables(self.generators, "generators"),
             **named_variables(self.discriminators, "discriminators"),
         }
 
-    def named_state(self):
-        """{name: tf.Variable} of all that training needs to go on: weights, optimisers, step."""
+    def named_state(self) -> dict[str, tf.Variable]:
+        """All variables needed to resume training, {name: tf.Variable}: weights, optimizers, pools, step."""
         pools = named_variables(self.image_pools, "image_pools")
         state = {"step": self.step, **self.named_weights(), **pools}
         for name, optimizer, networks in (
@@ -187,7 +205,7 @@ class AdversarialModel(keras.Model):
         return state
 
     def _build(self):
-        """Makes all weights by running the networks once; to be called last in a constructor."""
+        """Creates all weights by running the networks once; must be called at the end of a constructor."""
         self.built = True
         size = self.config.smallest_size
         images = tf.zeros([1, size, size, 3], self.result_dtype)
@@ -201,7 +219,7 @@ class AdversarialModel(keras.Model):
             self.generator_losses(*direction, batch, fakes)
 
     def _update_discriminators(self, directions, batch, fakes):
-        """One step of the discriminators; returns the terms and `loss_d`."""
+        """Updates the discriminators; returns the loss terms and `loss_d`."""
         detached = tf.nest.map_structure(tf.stop_gradient, fakes)
         seen = [self.replay(direction.target, batch, each) for direction, each in zip(directions, detached)]
         optimizer, weights = self.discriminator_optimizer, _trainable(self.discriminators)
@@ -214,7 +232,7 @@ class AdversarialModel(keras.Model):
         return {**terms, "loss_d": loss}
 
     def _update_generators(self, directions, batch, fakes, tape):
-        """One step of the generators, with the tape that recorded `fakes`; returns the terms and `loss_g`."""
+        """Updates the generators with the tape that recorded `fakes`; returns the loss terms and `loss_g`."""
         optimizer, weights = self.generator_optimizer, _trainable(self.generators)
         gradients = {}
         with tape, recomputing(self._recompute):
@@ -245,9 +263,9 @@ class AdversarialModel(keras.Model):
         return optimizer
 
     def _terms(self, losses_of, directions, batch, fakes):
-        """{name: term} of all directions; a term of weight 0 is left out.
+        """{name: loss term} of all directions, without terms of weight 0.
 
-        In a tf.function nothing computes what is left out, unless it shares a batch with what is not.
+        A tf.function does not compute unused terms, unless they share a batch with used ones.
         """
         terms = {}
         for direction, each in zip(directions, fakes):
@@ -259,16 +277,16 @@ class AdversarialModel(keras.Model):
         return tf.add_n([self.loss_weight(_term(name)) * loss for name, loss in terms.items()])
 
     def _scaled(self, loss, optimizer):
-        """A loss as the optimizer expects it.
+        """Scales a loss as the optimizer expects it.
 
-        Gradients are summed over replicas, so each takes its share: the sum is then the gradient of the mean
-        over the global batch.
+        Gradients are summed over replicas. Dividing by the number of replicas makes the sum the gradient of
+        the mean over the global batch.
         """
         share = loss / tf.distribute.get_strategy().num_replicas_in_sync
         return keras_compat.scale_loss(optimizer, share)
 
     def _by_excluded_terms(self, weights):
-        """{terms that they learn nothing from: names of weights}."""
+        """{loss terms that do not train these weights: names of the weights}."""
         groups = collections.defaultdict(list)
         for name in weights:
             layers = name.split("/")
@@ -276,12 +294,12 @@ class AdversarialModel(keras.Model):
         return groups
 
     def _full(self, x):
-        """A network's result in at least float32: the one place that casts."""
+        """Casts the output of a network to `result_dtype`."""
         return tf.cast(x, self.result_dtype)
 
 
 def _term(name):
-    """`recon_x/a` -> `recon_x`."""
+    """The loss term of a name: `recon_x/a` -> `recon_x`."""
     return name.split("/")[0]
 
 
@@ -289,12 +307,13 @@ def _trainable(networks):
     return {name: variable for name, variable in named_variables(networks).items() if variable.trainable}
 
 
-def named_variables(node, prefix=""):
-    """{name: tf.Variable} of all variables of a layer, or of a dict or list of layers.
+def named_variables(node: Any, prefix: str = "") -> dict[str, tf.Variable]:
+    """All variables of a layer, or of a dict or list of layers, {name: tf.Variable}.
 
-    A name is the path of attributes, keys and indices that leads to the variable, such as
-    `a/content_encoder/convs/0/conv/kernel`. Attributes that begin with an underscore are left out.
+    A name is the path of attributes, keys and indices to the variable, for example
+    `a/content_encoder/convs/0/conv/kernel`. Attributes whose name starts with an underscore are skipped.
     """
+    children: Iterable[tuple[Any, Any]]
     if isinstance(node, dict):
         children = node.items()
     elif isinstance(node, (list, tuple)):
@@ -311,16 +330,16 @@ def named_variables(node, prefix=""):
     return named
 
 
-def map_batched(function, *arguments):
-    """What a function makes of several batches, which it sees as one, one after the other.
+def map_batched(function: Callable[..., Any], *arguments: Sequence[tf.Tensor]) -> list:
+    """Applies a function to the concatenation of k batches and splits the result.
 
     Args:
-        function: of one tensor for each of `arguments`; its result is a tensor or a list of tensors, in
-            which each batch's part is where it is in the argument.
-        *arguments: sequences of k tensors [N_1, ...], [N_2, ...], ...
+        function: takes one tensor per argument; returns a tensor or a nested structure of tensors with the
+            same batch axis.
+        *arguments: sequences of k tensors [N_1, ...], [N_2, ...], ..., one per argument of `function`.
 
     Returns:
-        A list of k results.
+        A list of the k results.
     """
     counts = [graph_target.sizes(x)[0] for x in arguments[0]]
     result = function(*(tf.concat(list(batches), axis=0) for batches in arguments))

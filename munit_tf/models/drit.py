@@ -2,21 +2,23 @@
 
 "Diverse Image-to-Image Translation via Disentangled Representations".
 
-Encoders, decoder and discriminators are of the same make as MUNIT's here, so that the methods differ in what
-they share and ask for. The authors train the content discriminator three times as often, at 1 / 2.5 of the
-learning rate; here it is trained like the others.
+Encoders, decoder and discriminators are built from MUNIT's layers, so that the methods differ only in weight
+sharing and losses. The authors train the content discriminator three times as often as the other
+discriminators, with 1 / 2.5 of the learning rate. Here all are trained in the same way.
 """
 
 import dataclasses
+from typing import Any, Optional
 
 import keras
+import tensorflow as tf
 
 from munit_tf.config.schema import option
 from munit_tf.losses.adversarial import GAN_LOSSES, classification_loss, discriminator_loss, generator_loss
 from munit_tf.losses.information import kl_divergence, kl_divergence_of_unit_variance, reparametrize
 from munit_tf.losses.mode_seeking import mode_seeking_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.adversarial import map_batched
+from munit_tf.models.adversarial import Tensors, map_batched
 from munit_tf.models.options import ResidualConfig, code_length, depth, schedule, weight
 from munit_tf.models.translator import DIRECTIONS, ContentTranslator, StochasticStyle, diversity_check
 from munit_tf.networks.convolutions import dcgan_normal
@@ -29,7 +31,7 @@ from munit_tf.networks.discriminators import (
 from munit_tf.networks.encoders import ContentEncoder, VariationalStyleEncoder
 from munit_tf.networks.layers import ResidualBlock, run_residual
 
-# What the content discriminator is to say of a content code of each domain.
+# Labels of the domains for the content discriminator.
 _LABELS = {"a": 0.0, "b": 1.0}
 
 
@@ -39,7 +41,7 @@ class DRITConfig(ResidualConfig):
 
     style_dim: int = code_length(8, "length of a style code")
     num_res_blocks: int = depth(
-        4, "residual blocks of encoder and decoder, each, with the one that domains share", maximum=64
+        4, "residual blocks of each encoder and decoder, including the one that the domains share", maximum=64
     )
     num_content_dis_layers: int = depth(3, "stride-2 convolutions of the content discriminator")
     gan_loss: str = option("nsgan", "adversarial loss", choices=GAN_LOSSES)
@@ -49,36 +51,38 @@ class DRITConfig(ResidualConfig):
     recon_x_weight: float = weight(10.0, "weight of image reconstruction")
     cycle_weight: float = weight(10.0, "weight of cross-cycle consistency")
     recon_s_weight: float = weight(10.0, "weight of style reconstruction")
-    kl_weight: float = weight(0.01, "weight of KL of encoded styles from the prior (sum over dimensions)")
-    kl_content_weight: float = weight(0.01, "weight of the content codes' mean square")
+    kl_weight: float = weight(
+        0.01, "weight of the KL divergence of encoded styles and the prior (sum over dimensions)"
+    )
+    kl_content_weight: float = weight(0.01, "weight of the mean square of content codes")
     mode_seeking_weight: float = weight(0.0, "weight of mode seeking; 1 in DRIT++")
     learning_rate_half_life_steps: int = schedule(
-        0, "steps after which the learning rate halves; 0: it does not"
+        0, "steps after which the learning rate is halved, repeatedly; 0: never"
     )
     learning_rate_constant_steps: int = schedule(
-        500_000, "steps before the learning rate falls linearly, with --learning_rate_decay_steps"
+        500_000, "steps before the linear decay of the learning rate, with --learning_rate_decay_steps"
     )
     learning_rate_decay_steps: int = schedule(
-        500_000, "steps in which it falls linearly to 0; 0: it does not"
+        500_000, "steps of the linear decay of the learning rate to 0; 0: no decay"
     )
 
     @property
-    def smallest_size(self):
-        """The least height and width of training images, in pixels."""
+    def smallest_size(self) -> int:
+        """The smallest height and width of training images, in pixels."""
         return max(
             super().smallest_size, self.size_multiple * smallest_content_size(self.num_content_dis_layers)
         )
 
 
 class DomainNetworks(keras.layers.Layer):
-    """What a domain has of its own: the first layers of E^c, E^a, and the last layers of G."""
+    """The networks of a domain: the first layers of E^c, all of E^a, and the last layers of G."""
 
-    def __init__(self, config):
+    def __init__(self, config: DRITConfig) -> None:
         super().__init__()
-        common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
+        common: dict[str, Any] = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
         sizes = config.gen_dim, config.num_downsample, config.num_res_blocks - 1
         self.content_encoder = ContentEncoder(*sizes, **common)
-        # The authors' start: encoded styles begin at the prior. KL alone is too weak to take them there.
+        # The authors' initialization, with encoded styles close to the prior. KL alone is too weak for that.
         self.style_encoder = VariationalStyleEncoder(
             config.gen_dim, config.style_dim, **common, initializer=dcgan_normal
         )
@@ -86,35 +90,36 @@ class DomainNetworks(keras.layers.Layer):
 
 
 class SharedBlocks(keras.layers.Layer):
-    """What the domains share: the last residual block of E^c, and the first of G."""
+    """The layers that the domains share: the last residual block of E^c and the first of G."""
 
-    def __init__(self, config):
+    def __init__(self, config: DRITConfig) -> None:
         super().__init__()
         channels = config.gen_dim * config.size_multiple
-        common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
+        common: dict[str, Any] = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
         self.of_encoder = ResidualBlock(channels, "instance", **common)
         self.of_decoder = ResidualBlock(channels, "instance", **common)
         self.padding_mode = config.gen_padding
 
-    def encode(self, content):
-        """What is left of the content encoder: [N,H,W,C] -> [N,H,W,C]."""
+    def encode(self, content: tf.Tensor) -> tf.Tensor:
+        """The end of the content encoder: [N,H,W,C] -> [N,H,W,C]."""
         return run_residual([self.of_encoder], content, self.padding_mode)
 
-    def decode(self, content):
-        """What the decoder begins with: [N,H,W,C] -> [N,H,W,C]."""
+    def decode(self, content: tf.Tensor) -> tf.Tensor:
+        """The start of the decoder: [N,H,W,C] -> [N,H,W,C]."""
         return run_residual([self.of_decoder], content, self.padding_mode)
 
 
 class DRIT(StochasticStyle, ContentTranslator):
-    """A content code from which its domain cannot be told, and a style code (the paper's attribute).
+    """A content code that does not reveal its domain, and a style code (the paper's attribute).
 
-    Each domain has two discriminators, for fakes of encoded styles (of the other image of the step) and for
-    those of styles from the prior; the terms of the second end in `_prior`. `adv_d_content/a` and
-    `adv_g_content/a` are the content discriminator's and its adversary's, for contents of images of a. In
-    training a content code has noise N(0, I) added.
+    Each domain has two discriminators, one for fakes with encoded styles (of the other image of the step) and
+    one for fakes with styles from the prior. The terms of the latter end in `_prior`. `adv_d_content/a` and
+    `adv_g_content/a` are the terms of the content discriminator and its adversary for content codes of a. In
+    training, noise N(0, I) is added to content codes.
     """
 
     config_class = DRITConfig
+    config: DRITConfig
     loss_weights = {
         "adv_d": "gan_weight",
         "adv_d_prior": "gan_weight",
@@ -130,10 +135,10 @@ class DRIT(StochasticStyle, ContentTranslator):
         "mode_seeking": "mode_seeking_weight",
     }
     collapse_checks = (diversity_check("--mode_seeking_weight or --recon_s_weight"),)
-    # As the authors have it: else the encoder could find in the image what it has hidden there itself.
+    # As in the authors' code. Otherwise encoder and decoder could hide the style in the image.
     untrained_by = {"recon_s": "style_encoder"}
 
-    def __init__(self, config):
+    def __init__(self, config: DRITConfig) -> None:
         super().__init__(config)
         self.style_dim = config.style_dim
         self.generators = {domain: DomainNetworks(config) for domain in "ab"}
@@ -147,12 +152,12 @@ class DRIT(StochasticStyle, ContentTranslator):
         )
         self._build()
 
-    def noise_shapes(self, height, width):
-        """For each domain.
+    def noise_shapes(self, height: int, width: int) -> dict[str, tuple[int, ...]]:
+        """The noise of each domain, here of a.
 
-        `style_a` is a style from the prior, `style_other_a` another one, for mode seeking. `epsilon_a` is
-        what an image's style is drawn with, `noise_a` what is added to its content; `epsilon_cycle_a` and
-        `noise_cycle_a` are the same for the style and the content found again in translated images.
+        `style_a` is a style from the prior; `style_other_a` is another one, for mode seeking. `epsilon_a` is
+        for the sample of an image's style, `noise_a` is added to its content. `epsilon_cycle_a` and
+        `noise_cycle_a` are the same for the style and content encoded from translated images.
         """
         styles = ["style", "epsilon", "epsilon_cycle"]
         if self.config.mode_seeking_weight:
@@ -163,19 +168,19 @@ class DRIT(StochasticStyle, ContentTranslator):
             **{f"{name}_{domain}": content for name in ("noise", "noise_cycle") for domain in "ab"},
         }
 
-    def encode_content(self, images, domain):
+    def encode_content(self, images: tf.Tensor, domain: str) -> tf.Tensor:
         """The content code [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
         self.check_images(images, domain)
         content = self.generators[domain].content_encoder(images)
         return self._full(self.generators["shared"].encode(content))
 
-    def decode(self, content, style, domain):
-        """The image [N,H,W,3] of a domain with this content code and this style code [N,style_dim]."""
+    def decode(self, content: tf.Tensor, style: Optional[tf.Tensor], domain: str) -> tf.Tensor:
+        """The images [N,H,W,3] of a domain with a content code and a style code [N,style_dim]."""
         features = self.generators["shared"].decode(content)
         return self._full(self.generators[domain].decoder(features, style))
 
-    def prepare(self, batch):
-        """Adds contents, styles and their distributions, and the fakes that cross over: the first half."""
+    def prepare(self, batch: dict) -> dict:
+        """Adds contents, styles and their distributions, and the fakes of the first translation."""
         contents = {domain: self.encode_content(batch[domain], domain) for domain in "ab"}
         noisy = {domain: contents[domain] + batch[f"noise_{domain}"] for domain in "ab"}
         posteriors = {domain: self.posterior(batch[domain], domain) for domain in "ab"}
@@ -184,17 +189,17 @@ class DRIT(StochasticStyle, ContentTranslator):
             target: self.decode(noisy[source], styles[target], target)
             for source, target in DIRECTIONS.values()
         }
-        found = dict(contents=contents, noisy=noisy, posteriors=posteriors, styles=styles, fakes=fakes)
-        return {**batch, **found}
+        results = dict(contents=contents, noisy=noisy, posteriors=posteriors, styles=styles, fakes=fakes)
+        return {**batch, **results}
 
-    def make_fakes(self, source, target, batch):
-        """The source's noisy content, and the fakes in the target with a style encoded and one drawn."""
+    def make_fakes(self, source: str, target: str, batch: dict) -> dict:
+        """The noisy content of the source, and the fakes in the target with an encoded and a random style."""
         content = batch["noisy"][source]
         prior = self.decode(content, batch[f"style_{target}"], target)
         return {"content": content, "encoded": batch["fakes"][target], "prior": prior}
 
-    def discriminator_losses(self, source, target, batch, fakes):
-        """The target's two discriminators, and the content discriminator on the source's."""
+    def discriminator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
+        """The two discriminators of the target, and the content discriminator on the source."""
         kind, real = self.config.gan_loss, batch[target]
         of_content = classification_loss(self.discriminate(fakes["content"], "content"), _LABELS[source])
         of_encoded = self.discriminate_all([real, fakes["encoded"]], target)
@@ -205,18 +210,18 @@ class DRIT(StochasticStyle, ContentTranslator):
             f"adv_d_content/{source}": of_content,
         }
 
-    def generator_losses(self, source, target, batch, fakes):
+    def generator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
         """Equations 1 to 3, self-reconstruction, KL and latent regression (section 3.4)."""
         kind, images, content = self.config.gan_loss, batch[source], fakes["content"]
-        # The second half: the content comes back from the target, the style from the fake in the source.
-        found_content = self.encode_content(fakes["encoded"], target) + batch[f"noise_cycle_{source}"]
-        found_style = reparametrize(
+        # The second translation: content from the fake in the target, style from the fake in the source.
+        fake_content = self.encode_content(fakes["encoded"], target) + batch[f"noise_cycle_{source}"]
+        fake_style = reparametrize(
             *self.posterior(batch["fakes"][source], source), batch[f"epsilon_cycle_{source}"]
         )
         cross_cycle, reconstruction = map_batched(
             lambda content, style: self.decode(content, style, source),
-            [found_content, content],
-            [found_style, batch["styles"][source]],
+            [fake_content, content],
+            [fake_style, batch["styles"][source]],
         )
         style = batch[f"style_{target}"]
         losses = {

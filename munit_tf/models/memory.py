@@ -1,36 +1,38 @@
-"""How much memory networks need at least, estimated from their options before anything is allocated.
+"""Lower bounds of the memory that networks need, estimated from their options before they are built.
 
-The estimates are low on purpose, so that nothing that fits is refused.
+The estimates are low so that nothing that fits is refused.
 """
 
 from __future__ import annotations
 
 from munit_tf import machine
-from munit_tf.config.schema import MethodConfig, costly, one_of
+from munit_tf.config.schema import costly, one_of
+from munit_tf.models.options import ResidualConfig, TranslatorConfig
 
 _WEIGHT_BYTES = 4
 # Values that a training step keeps for the gradient, per pixel and channel of the first convolution. Measured
-# for MUNIT with cycle loss, 256 and 512 pixels: 94 and more; with recomputation 38 and more.
+# for MUNIT with cycle loss at 256 and 512 pixels: at least 94, with recomputation at least 38.
 _KEPT = 30
 _KEPT_WITH_RECOMPUTATION = 10
-# The same for BicycleGAN's U-Net, whose first convolution halves the resolution.
+# For BicycleGAN's U-Net, whose first convolution halves the resolution.
 _KEPT_OF_U_NET = 4
-# Bytes that a translation takes at once, per pixel and channel of the first convolution. Measured in float32:
-# 27 and more; for the U-Net 4.
+# Bytes that a translation needs, per pixel and channel of the first convolution. Measured in float32: at
+# least 27, for the U-Net at least 4.
 _TRANSLATION_BYTES = 6
 _TRANSLATION_BYTES_OF_U_NET = 2
 
 
-def approximate_weights(config: MethodConfig) -> int:
-    """The number of weights of the large convolutions of a method: less than its exact number of weights.
+def approximate_weights(config: TranslatorConfig) -> int:
+    """The number of weights of a method's large convolutions, a lower bound of its number of weights.
 
-    The residual blocks of an encoder and a decoder for each domain and what modulates them, or a U-Net; and
-    the discriminators.
+    These are, for each domain, the residual blocks of an encoder and a decoder and the MLP for AdaIN, or a
+    U-Net; and the discriminators.
     """
     dim, depth = config.gen_dim, config.num_downsample
-    if _has_u_net(config):
+    if not isinstance(config, ResidualConfig):
         widths = [dim * min(2**i, 8) for i in range(depth)]
-        generators = sum(16 * (a + config.style_dim) * b for a, b in zip(widths, widths[1:]))
+        style_dim = getattr(config, "style_dim", 0)
+        generators = sum(16 * (a + style_dim) * b for a, b in zip(widths, widths[1:]))
     else:
         channels = dim * 2**depth
         generators = 2 * config.num_res_blocks * 2 * 9 * channels**2
@@ -42,15 +44,15 @@ def approximate_weights(config: MethodConfig) -> int:
     return generators + 2 * discriminators
 
 
-def check_networks(config: MethodConfig) -> None:
-    """Refuses networks whose weights do not fit in memory.
+def check_networks(config: TranslatorConfig) -> None:
+    """Checks that the weights of the networks fit in memory.
 
     Raises:
-        InputError: they do not fit; it names the options that are larger than usual.
+        InputError: they do not fit; the message names the options that are larger than their defaults.
     """
     large = costly(config)
     if large:
-        size = config.smallest_size  # The networks run once at this size when they are built.
+        size = config.smallest_size  # Building the networks runs them at this size.
         machine.require(
             _WEIGHT_BYTES * approximate_weights(config) + _translation_bytes(config, 1, size, size),
             f"{' '.join(large.values())}: the networks need",
@@ -59,16 +61,16 @@ def check_networks(config: MethodConfig) -> None:
 
 
 def step_bytes(
-    config: MethodConfig, batch_size: int, image_size: tuple[int, int], value_bytes: int, recompute: bool
+    config: TranslatorConfig, batch_size: int, image_size: tuple[int, int], value_bytes: int, recompute: bool
 ) -> float:
-    """Bytes that a training step needs at least: weights, gradients, moments, and what the gradient needs.
+    """Lower bound of the bytes for a training step: weights, gradients, moments and feature maps.
 
     Args:
         config: the method's options.
         batch_size: images of each domain on one device.
         image_size: (height, width) in pixels.
-        value_bytes: bytes of a value in a feature map.
-        recompute: whether feature maps are computed again for the gradient.
+        value_bytes: bytes per value of a feature map.
+        recompute: whether feature maps are recomputed for the gradient.
     """
     kept = _KEPT_WITH_RECOMPUTATION if recompute else _KEPT
     if _has_u_net(config):
@@ -78,15 +80,15 @@ def step_bytes(
     return 4 * _WEIGHT_BYTES * approximate_weights(config) + value_bytes * maps
 
 
-def check_translation(config: MethodConfig, count: int, height: int, width: int, what: str) -> None:
-    """Refuses images that cannot be translated at once.
+def check_translation(config: TranslatorConfig, count: int, height: int, width: int, what: str) -> None:
+    """Checks that a batch of images can be translated in the available memory.
 
     Args:
         config: the method's options.
-        count: how many images at once.
-        height: of each, in pixels.
-        width: of each, in pixels.
-        what: what asks for it, such as a file or a flag.
+        count: number of images in the batch.
+        height: height of an image, in pixels.
+        width: width of an image, in pixels.
+        what: the file or flag that the message names.
 
     Raises:
         InputError: they do not fit in memory.
@@ -105,4 +107,4 @@ def _translation_bytes(config, count, height, width):
 
 
 def _has_u_net(config):
-    return not hasattr(config, "num_res_blocks")
+    return not isinstance(config, ResidualConfig)

@@ -1,20 +1,21 @@
 """MISO: Na, Yoo, Choo, "MISO: Mutual Information Loss with Stochastic Style Representations", 2019.
 
-arXiv 1902.03938. Its authors published no code and its equations were not at hand. So this is built from
-what is known of it, and says of each part where it comes from:
+arXiv 1902.03938. The authors published no code, and the equations of the paper were not available. The
+sources of this implementation are:
 
-- The paper's: variational style encoders, encoders conditioned on the target's style, generators and
-  discriminators, one of each per direction; the mutual information loss (MILO) in place of image
-  reconstruction; styles encoded from images first, styles from the prior second.
-- Derived: MILO's formula (see `losses.information`), from InfoGAN's bound.
-- Assumed, after MUNIT: the layers, the adversarial loss, the optimisers; which losses each of the two
-  phases has, the weights, and that both phases are in every step.
+- From the paper: variational style encoders, encoders conditioned on the target's style, generators and
+  discriminators, one of each per direction; the mutual information loss (MILO) instead of image
+  reconstruction; one phase with encoded styles and one with styles from the prior.
+- Derived: the formula of MILO (see `losses.information`), from InfoGAN's bound.
+- Assumed, following MUNIT: the layers, the adversarial loss, the optimizers; the losses of each phase, their
+  weights, and that every step has both phases.
 
-No number of the paper is claimed for it.
+It does not claim to reproduce the results of the paper.
 """
 
 import dataclasses
 import math
+from typing import Any, NoReturn, Optional
 
 import keras
 import tensorflow as tf
@@ -28,44 +29,49 @@ from munit_tf.losses.information import (
     reparametrize,
 )
 from munit_tf.losses.reconstruction import mean_absolute_error
+from munit_tf.models.adversarial import Tensors
 from munit_tf.models.options import ResidualConfig, code_length, weight, width
-from munit_tf.models.translator import CollapseCheck, StochasticStyle, Translator, diversity_check
+from munit_tf.models.translator import CollapseCheck, StochasticStyle, diversity_check
 from munit_tf.networks.decoders import AdaINDecoder, Decoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator
 from munit_tf.networks.encoders import ConditionalEncoder, VariationalStyleEncoder
 
-# Of terms' names: of the phase with encoded styles and of the one with styles from the prior.
+# Suffixes of loss terms: the phase with encoded styles, and the phase with styles from the prior.
 _SUFFIXES = ("", "_prior")
-_LEAST_STD = math.exp(LOG_VARIANCE_RANGE[0] / 2)
+_MIN_STD = math.exp(LOG_VARIANCE_RANGE[0] / 2)
 
 
 @dataclasses.dataclass(frozen=True)
 class MISOConfig(ResidualConfig):
-    """MISO's options; the defaults are assumed, after MUNIT and by trial on the embedded shapes."""
+    """MISO's options; the defaults follow MUNIT and experiments on the embedded shapes."""
 
     style_dim: int = code_length(8, "length of a style code")
-    mlp_dim: int = width(256, "width of the MLP that makes AdaIN's parameters")
-    cycle_weight: float = weight(10.0, "weight of cycle consistency; it alone keeps what stands where")
+    mlp_dim: int = width(256, "width of the MLP that computes AdaIN's parameters")
+    cycle_weight: float = weight(
+        10.0, "weight of cycle consistency, the only loss that preserves the content"
+    )
     info_weight: float = weight(4.0, "weight of MILO (mean over the style's dimensions)")
-    kl_weight: float = weight(0.05, "weight of KL of encoded styles from the prior (sum over dimensions)")
+    kl_weight: float = weight(
+        0.05, "weight of the KL divergence of encoded styles and the prior (sum over dimensions)"
+    )
     recon_x_weight: float = weight(
-        0.0, "weight of image reconstruction; 10, with --info_weight=0, to compare MILO with what it replaces"
+        0.0, "weight of image reconstruction; 10, with --info_weight=0, to compare it with MILO"
     )
     style_to_generator: bool = option(
-        False, "the generator gets the style too, by AdaIN; by the method's idea the encoder alone does"
+        False, "the generator takes the style too, by AdaIN; in the paper only the encoder does"
     )
     cycle_prior: bool = option(
-        True, "cycle consistency of styles from the prior too: nothing else keeps what their outputs show"
+        True, "cycle consistency also with styles from the prior: no other loss preserves their content"
     )
     info_encoded: bool = option(
         True,
-        "MILO of encoded styles too, so that guided outputs keep to their reference; else of styles from "
-        "the prior only",
+        "MILO also of encoded styles, so that guided outputs follow their reference; otherwise only of "
+        "styles from the prior",
     )
     info_gradient_to_style: bool = option(
         False,
-        "MILO's gradient reaches the encoded style that it compares with; the style encoder then gains by "
-        "drawing ever the same style of an image, and outputs soon ignore it",
+        "MILO trains the encoder of the style that it compares with; this lowers the variance of encoded "
+        "styles, and outputs soon ignore the style",
     )
 
     @property
@@ -80,11 +86,11 @@ class MISOConfig(ResidualConfig):
 
 
 class DirectionNetworks(keras.layers.Layer):
-    """All networks of the direction into one domain but its discriminator: E_B, E_AB and G_AB for b."""
+    """The networks of the direction into a domain, except its discriminator: E_B, E_AB and G_AB for b."""
 
-    def __init__(self, config):
+    def __init__(self, config: MISOConfig) -> None:
         super().__init__()
-        common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
+        common: dict[str, Any] = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
         sizes = config.gen_dim, config.num_downsample, config.num_res_blocks
         self.style_encoder = VariationalStyleEncoder(config.gen_dim, config.style_dim, **common)
         self.conditional_encoder = ConditionalEncoder(*sizes, config.mlp_dim, **common)
@@ -94,22 +100,23 @@ class DirectionNetworks(keras.layers.Layer):
             self.decoder = Decoder(*sizes, **common)
         self._style_to_generator = config.style_to_generator
 
-    def call(self, images, style):
-        """The other domain's images [N,H,W,3] in this domain, with style codes [N,style_dim] of it."""
+    def call(self, images: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
+        """Translates images [N,H,W,3] to this domain, with its style codes [N,style_dim]."""
         features = self.conditional_encoder(images, style)
         return self.decoder(features, style) if self._style_to_generator else self.decoder(features)
 
 
-class MISO(StochasticStyle, Translator):
-    """Features depend on the source's image and the target's style; MILO ties outputs to their styles.
+class MISO(StochasticStyle):
+    """The encoder takes the source image and the target style; MILO makes outputs depend on the style.
 
-    Each step has two phases, named "encoded" (styles of the target's images) and "prior" (styles from
-    N(0, I)). Terms of the second end in `_prior`: `adv_g/b` is for the fake in b made with an encoded
-    style, `adv_g_prior/b` for the one with a style from the prior; so for `adv_d` and `cycle_x`. MILO's
-    are `info_encoded` and `info_prior`. The letter is the domain of the image or style compared.
+    Each step has two phases, "encoded" (styles of images of the target) and "prior" (styles from N(0, I)).
+    Loss terms of the second phase end in `_prior`: `adv_g/b` is for the fake in b with an encoded style,
+    `adv_g_prior/b` for the fake with a style from the prior; `adv_d` and `cycle_x` are named likewise. The
+    terms of MILO are `info_encoded` and `info_prior`. The letter is the domain that is compared.
     """
 
     config_class = MISOConfig
+    config: MISOConfig
     loss_weights = {
         "adv_d": "gan_weight",
         "adv_d_prior": "gan_weight",
@@ -126,50 +133,52 @@ class MISO(StochasticStyle, Translator):
         diversity_check("--info_weight"),
         CollapseCheck(
             "posterior_std",
-            lambda value, lowest, highest: value < 1.2 * _LEAST_STD,
-            "the style encoder is surer than it can be: {name} is {value:.3f}, near the "
-            f"{_LEAST_STD:.2f} that it is clamped to. Outputs may soon ignore the style; leave "
-            "--info_gradient_to_style off, or try a larger --kl_weight.",
+            lambda value, lowest, highest: value < 1.2 * _MIN_STD,
+            "the variance of encoded styles has collapsed: {name} is {value:.3f}, close to its lower bound "
+            f"{_MIN_STD:.2f}. Outputs may soon ignore the style; use --info_gradient_to_style=false or a "
+            "larger --kl_weight.",
         ),
         CollapseCheck(
             "kl",
             lambda value, lowest, highest: value < 0.1 and highest > 1,
-            "encoded styles say nothing of their images any more: {name} is {value:.3f}, at its best it was "
-            "{highest:.3f}. Try a smaller --kl_weight, or a larger --info_weight.",
+            "encoded styles no longer depend on their images: {name} is {value:.3f}, its maximum was "
+            "{highest:.3f}. Use a smaller --kl_weight or a larger --info_weight.",
         ),
     )
 
-    def __init__(self, config):
+    def __init__(self, config: MISOConfig) -> None:
         super().__init__(config)
         self.style_dim = config.style_dim
         self.generators = {domain: DirectionNetworks(config) for domain in "ab"}
         self.discriminators = {domain: MultiScaleDiscriminator(**config.discriminator()) for domain in "ab"}
         self._build()
 
-    def noise_shapes(self, height, width):
-        """For each domain a style code from the prior, and epsilon, which encoded styles are drawn with."""
+    def noise_shapes(self, height: int, width: int) -> dict[str, tuple[int, ...]]:
+        """For each domain a style code from the prior, and the epsilon for samples of encoded styles."""
         del height, width
         return {f"{name}_{domain}": (self.style_dim,) for name in ("style", "epsilon") for domain in "ab"}
 
     @property
-    def encode(self):
-        """MISO has none."""
+    def encode(self) -> NoReturn:
+        """MISO has no content code: raises AttributeError."""
         raise AttributeError(_NO_CONTENT.format("encode"))
 
     @property
-    def decode(self):
-        """MISO has none."""
+    def decode(self) -> NoReturn:
+        """MISO has no content code: raises AttributeError."""
         raise AttributeError(_NO_CONTENT.format("decode"))
 
-    def translate(self, images, direction, style=None, seed=0):
+    def translate(
+        self, images: tf.Tensor, direction: str, style: Optional[tf.Tensor] = None, seed: int = 0
+    ) -> tf.Tensor:
         """See Translator.translate."""
         source, target = self.source_and_target(direction)
         self.check_images(images, source)
         style = self.resolve_style(style, tf.shape(images)[0], seed)
         return self._translate(images, style, target)
 
-    def prepare(self, batch):
-        """Adds the distributions of the images' styles, and a sample of each."""
+    def prepare(self, batch: dict) -> dict:
+        """Adds the distributions of the styles of the images, and a sample of each."""
         posteriors = {domain: self.posterior(batch[domain], domain) for domain in "ab"}
         samples = {
             f"encoded_{domain}": reparametrize(*posteriors[domain], batch[f"epsilon_{domain}"])
@@ -177,14 +186,14 @@ class MISO(StochasticStyle, Translator):
         }
         return {**batch, **samples, "posteriors": posteriors}
 
-    def make_fakes(self, source, target, batch):
-        """The fakes of both phases, the encoded one's first: every network sees them in one batch."""
+    def make_fakes(self, source: str, target: str, batch: dict) -> dict:
+        """The fakes of both phases in one batch, those with encoded styles first."""
         images = tf.concat([batch[source]] * 2, axis=0)
         styles = tf.concat([batch[f"encoded_{target}"], batch[f"style_{target}"]], axis=0)
         return {"fakes": self._translate(images, styles, target)}
 
-    def discriminator_losses(self, source, target, batch, fakes):
-        """The target's discriminator sees the fakes of both phases."""
+    def discriminator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
+        """The terms of both phases; they share the discriminator of the target."""
         del source
         maps = self.discriminate(tf.concat([batch[target], fakes["fakes"]], axis=0), target)
         real, *fakes = _split(maps, 3)
@@ -193,30 +202,30 @@ class MISO(StochasticStyle, Translator):
             for suffix, fake in zip(_SUFFIXES, fakes)
         }
 
-    def generator_losses(self, source, target, batch, fakes):
-        """Both phases' terms, and the KL of the styles encoded from the target's images."""
+    def generator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
+        """The terms of both phases, and the KL divergence of styles encoded from the target images."""
         config, images, fakes = self.config, batch[source], fakes["fakes"]
         posterior, style = batch["posteriors"][target], batch[f"encoded_{target}"]
         losses = {f"kl/{target}": kl_divergence(*posterior)}
         if config.recon_x_weight:
-            own = self._translate(batch[target], style, target)
-            losses[f"recon_x/{target}"] = mean_absolute_error(own, batch[target])
+            reconstruction = self._translate(batch[target], style, target)
+            losses[f"recon_x/{target}"] = mean_absolute_error(reconstruction, batch[target])
 
         for suffix, logits in zip(_SUFFIXES, _split(self.discriminate(fakes, target), 2)):
             losses[f"adv_g{suffix}/{target}"] = generator_loss(config.gan_loss, logits)
 
         if not config.info_gradient_to_style:
-            # H(z) is part of the information too, and falls with the encoder's variance: with a gradient
-            # here the encoder would gain by making z easy to guess instead.
+            # With this gradient the encoder would lower its variance to make z easy to predict. MILO does
+            # not penalize that, since it leaves out H(z).
             style = tf.stop_gradient(style)
-        guesses = _split(self.posterior(fakes, target), 2)
-        for phase, z, guess in zip(("encoded", "prior"), (style, batch[f"style_{target}"]), guesses):
-            losses[f"info_{phase}/{target}"] = mutual_information_loss(z, *guess)
+        predictions = _split(self.posterior(fakes, target), 2)
+        for phase, z, prediction in zip(("encoded", "prior"), (style, batch[f"style_{target}"]), predictions):
+            losses[f"info_{phase}/{target}"] = mutual_information_loss(z, *prediction)
 
         count = 2 if config.cycle_prior else 1
-        there = fakes if config.cycle_prior else _split([fakes], 2)[0][0]
-        back = self._translate(there, tf.concat([batch[f"encoded_{source}"]] * count, axis=0), source)
-        for suffix, (cycle,) in zip(_SUFFIXES, _split([back], count)):
+        fakes = fakes if config.cycle_prior else _split([fakes], 2)[0][0]
+        cycles = self._translate(fakes, tf.concat([batch[f"encoded_{source}"]] * count, axis=0), source)
+        for suffix, (cycle,) in zip(_SUFFIXES, _split([cycles], count)):
             losses[f"cycle_x{suffix}/{source}"] = mean_absolute_error(cycle, images)
         return losses
 
@@ -226,11 +235,11 @@ class MISO(StochasticStyle, Translator):
 
 
 def _split(tensors, count):
-    """`count` lists of tensors, each of an equal part of the batch."""
-    return list(zip(*(tf.split(x, count) for x in tensors)))
+    """Splits the batch axis of tensors into `count` equal parts; returns a list of tensors per part."""
+    return [list(part) for part in zip(*(tf.split(x, count) for x in tensors))]
 
 
 _NO_CONTENT = (
-    "MISO has no {}: its features depend on the target's style as well as on the image, so there is no "
-    "content code. translate(images, direction, style) does both at once; encode_style is there"
+    "MISO has no {}: its features depend on the image and on the style of the target, so there is no "
+    "content code. Use translate(images, direction, style) and encode_style"
 )

@@ -1,8 +1,9 @@
-"""Options that methods share."""
+"""Options that several methods share."""
 
 import dataclasses
 from typing import Any
 
+from munit_tf.config.options import DataConfig, TrainConfig
 from munit_tf.config.schema import MOST_STEPS, MethodConfig, option
 from munit_tf.errors import InputError
 from munit_tf.losses.adversarial import GAN_LOSSES
@@ -31,77 +32,79 @@ def depth(default: int, help: str, *, minimum: int = 1, maximum: int = 12) -> An
 
 
 def weight(default: float, help: str, *, minimum: float = 0) -> Any:
-    """An option that is a factor: of a loss term, of L2, or a learning rate."""
+    """An option that is a weight of a loss term or of L2, or a learning rate."""
     return option(default, help, minimum=minimum, maximum=1e9)
 
 
 def schedule(default: int, help: str) -> Any:
-    """An option that is a number of steps of the learning rate's schedule."""
+    """An option of the learning rate schedule that is a number of steps."""
     return option(default, help, minimum=0, maximum=MOST_STEPS)
 
 
 @dataclasses.dataclass(frozen=True)
 class TranslatorConfig(MethodConfig):
-    """Networks, adversarial loss and optimisers; the defaults are those of MUNIT's paper."""
+    """Networks, adversarial loss and optimizers; the defaults are those of MUNIT's paper."""
 
     gen_dim: int = width(64, "channels after an encoder's first convolution")
     num_downsample: int = depth(2, "stride-2 convolutions of the content encoder", minimum=0)
-    gen_activation: str = option("relu", "of encoders and decoders", choices=_ACTIVATIONS)
-    gen_padding: str = option("reflect", "of encoders and decoders", choices=PADDINGS)
+    gen_activation: str = option("relu", "activation of encoders and decoders", choices=_ACTIVATIONS)
+    gen_padding: str = option("reflect", "padding of encoders and decoders", choices=PADDINGS)
     dis_dim: int = width(64, "channels after a discriminator's first convolution")
     num_dis_layers: int = depth(4, "stride-2 convolutions of a discriminator, at each scale")
-    num_scales: int = depth(3, "resolutions that a discriminator looks at")
-    dis_norm: str = option("none", "of the discriminators", choices=_DIS_NORMS)
-    dis_activation: str = option("lrelu", "of the discriminators", choices=_ACTIVATIONS)
-    dis_padding: str = option("reflect", "of the discriminators", choices=PADDINGS)
+    num_scales: int = depth(3, "number of resolutions of a discriminator")
+    dis_norm: str = option("none", "normalization of the discriminators", choices=_DIS_NORMS)
+    dis_activation: str = option("lrelu", "activation of the discriminators", choices=_ACTIVATIONS)
+    dis_padding: str = option("reflect", "padding of the discriminators", choices=PADDINGS)
     gan_loss: str = option("lsgan", "adversarial loss", choices=GAN_LOSSES)
     gan_weight: float = weight(1.0, "weight of the adversarial loss", minimum=1e-9)
-    learning_rate: float = weight(1e-4, "Adam's, at first")
+    learning_rate: float = weight(1e-4, "Adam's initial learning rate")
     learning_rate_half_life_steps: int = schedule(
-        100_000, "steps after which the learning rate halves; 0: it does not"
+        100_000, "steps after which the learning rate is halved, repeatedly; 0: never"
     )
     learning_rate_constant_steps: int = schedule(
-        0, "steps before the learning rate falls linearly, with --learning_rate_decay_steps"
+        0, "steps before the linear decay of the learning rate, with --learning_rate_decay_steps"
     )
-    learning_rate_decay_steps: int = schedule(0, "steps in which it falls linearly to 0; 0: it does not")
-    beta_1: float = option(0.5, "Adam's", minimum=0, maximum=0.999999)
-    beta_2: float = option(0.999, "Adam's", minimum=0, maximum=0.999999)
-    weight_decay: float = weight(1e-4, "L2 added to the gradient")
+    learning_rate_decay_steps: int = schedule(
+        0, "steps of the linear decay of the learning rate to 0; 0: no decay"
+    )
+    beta_1: float = option(0.5, "Adam's beta_1", minimum=0, maximum=0.999999)
+    beta_2: float = option(0.999, "Adam's beta_2", minimum=0, maximum=0.999999)
+    weight_decay: float = weight(1e-4, "weight of L2 regularization, added to the gradient")
 
     @property
-    def size_multiple(self):
-        """What the content encoder divides by, in pixels."""
+    def size_multiple(self) -> int:
+        """Factor by which the content encoder reduces height and width; see MethodConfig."""
         return 2**self.num_downsample
 
-    def content_shape(self, height, width):
-        """The content encoder's output [H',W',C] for an image of height and width, in pixels."""
+    def content_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Shape [H',W',C] of the content code of an image; height and width are in pixels."""
         multiple = self.size_multiple
         return height // multiple, width // multiple, self.gen_dim * multiple
 
     @property
-    def smallest_input(self):
-        """The least height and width that encoders and decoder take, in pixels."""
-        # 16: the style encoder's fourth downsampling needs two pixels, as do the residual blocks.
+    def smallest_input(self) -> int:
+        """The smallest height and width of images for encoders and decoder, in pixels."""
+        # The fourth downsampling of the style encoder and the residual blocks need two pixels.
         return max(16, 2 * self.size_multiple)
 
     @property
-    def smallest_size(self):
-        """The least height and width of training images, in pixels."""
+    def smallest_size(self) -> int:
+        """The smallest height and width of training images, in pixels."""
         discriminators = smallest_size(self.num_dis_layers, self.num_scales)
         return max(self.smallest_input, 4 * self.size_multiple, discriminators)
 
-    def check_run(self, data, train):
-        """See MethodConfig.check_run; a learning rate must be left at every step."""
+    def check_run(self, data: DataConfig, train: TrainConfig) -> None:
+        """See MethodConfig.check_run; the learning rate must be above 0 at every step."""
         end = self.learning_rate_constant_steps + self.learning_rate_decay_steps
         if self.learning_rate_decay_steps and train.steps > end:
             raise InputError(
                 f"--steps={train.steps} goes on after the learning rate is 0: --learning_rate_constant_steps="
                 f"{self.learning_rate_constant_steps} and --learning_rate_decay_steps="
-                f"{self.learning_rate_decay_steps} end at step {end}; make them fit"
+                f"{self.learning_rate_decay_steps} end at step {end}; lower --steps or raise one of them"
             )
 
-    def discriminator(self):
-        """Arguments of a MultiScaleDiscriminator."""
+    def discriminator(self) -> dict[str, Any]:
+        """The arguments of a MultiScaleDiscriminator or PatchDiscriminator."""
         return dict(
             dim=self.dis_dim,
             num_layers=self.num_dis_layers,
@@ -114,38 +117,38 @@ class TranslatorConfig(MethodConfig):
 
 @dataclasses.dataclass(frozen=True)
 class ResidualConfig(TranslatorConfig):
-    """The same, and residual blocks."""
+    """TranslatorConfig with residual blocks."""
 
-    num_res_blocks: int = depth(4, "residual blocks of encoder and decoder, each", maximum=64)
+    num_res_blocks: int = depth(4, "residual blocks of each encoder and decoder", maximum=64)
 
 
 @dataclasses.dataclass(frozen=True)
 class PatchConfig(TranslatorConfig):
-    """The same with a PatchDiscriminator; the defaults are those of CycleGAN's paper."""
+    """TranslatorConfig for a PatchDiscriminator; the defaults are those of CycleGAN's paper."""
 
     num_dis_layers: int = depth(3, "stride-2 convolutions of a discriminator, at each scale")
-    num_scales: int = depth(1, "resolutions that a discriminator looks at")
-    dis_norm: str = option("instance", "of the discriminators", choices=_DIS_NORMS)
-    dis_padding: str = option("zero", "of the discriminators", choices=PADDINGS)
-    learning_rate: float = weight(2e-4, "Adam's, at first")
+    num_scales: int = depth(1, "number of resolutions of a discriminator")
+    dis_norm: str = option("instance", "normalization of the discriminators", choices=_DIS_NORMS)
+    dis_padding: str = option("zero", "padding of the discriminators", choices=PADDINGS)
+    learning_rate: float = weight(2e-4, "Adam's initial learning rate")
     learning_rate_half_life_steps: int = schedule(
-        0, "steps after which the learning rate halves; 0: it does not"
+        0, "steps after which the learning rate is halved, repeatedly; 0: never"
     )
     learning_rate_constant_steps: int = schedule(
-        500_000, "steps before the learning rate falls linearly, with --learning_rate_decay_steps"
+        500_000, "steps before the linear decay of the learning rate, with --learning_rate_decay_steps"
     )
     learning_rate_decay_steps: int = schedule(
-        500_000, "steps in which it falls linearly to 0; 0: it does not"
+        500_000, "steps of the linear decay of the learning rate to 0; 0: no decay"
     )
-    weight_decay: float = weight(0.0, "L2 added to the gradient")
+    weight_decay: float = weight(0.0, "weight of L2 regularization, added to the gradient")
 
     @property
-    def smallest_input(self):
-        """The least height and width that the generators take, in pixels."""
+    def smallest_input(self) -> int:
+        """The smallest height and width of images for the generators, in pixels."""
         return 2 * self.size_multiple
 
     @property
-    def smallest_size(self):
-        """The least height and width of training images, in pixels."""
+    def smallest_size(self) -> int:
+        """The smallest height and width of training images, in pixels."""
         least = max(self.smallest_input, smallest_patch_size(self.num_dis_layers, self.num_scales))
         return -(-least // self.size_multiple) * self.size_multiple

@@ -1,26 +1,32 @@
-"""MUNIT's weights as the authors' PyTorch implementation has them: names, layout, options they show.
+"""Conversion of weights of the authors' PyTorch implementation of MUNIT: names, layout, options.
 
-A state here is {name: numpy array} of one of their files, with the domain before the file's own key:
+A state is {name: array} of one of their files. A name consists of the domain and the key in the file:
 `a/enc_content.model.0.conv.weight`, `b/cnns.0.1.conv.bias`.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from munit_tf.errors import InputError
 
 _UNUSED = (".running_mean", ".running_var", ".num_batches_tracked")
 _NETWORKS = {"generator": {"enc_style", "enc_content", "dec", "mlp"}, "discriminator": {"cnns"}}
-_MOST_KEYS_NAMED = 4
+_MAX_KEYS_IN_MESSAGE = 4
+State = dict[str, np.ndarray]
 
 
-def official_name(name, num_downsample):
-    """The authors' name for a weight of ours.
+def official_name(name: str, num_downsample: int) -> str:
+    """The authors' name of one of our weights.
 
     `generators/a/content_encoder/convs/0/conv/kernel` -> `a/enc_content.model.0.conv.weight`.
     """
-    rules = [
+    rules: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
         (r"^(generators|discriminators)/", ""),
         (r"content_encoder/", "enc_content/"),
         (r"/encoder/", "/enc/"),
@@ -31,7 +37,7 @@ def official_name(name, num_downsample):
         (r"decoder/mlp/(\d)/", r"mlp.model.\1.fc."),
         (r"decoder/mlp_activations/(\d)/", r"mlp.model.\1.activation."),
         (r"decoder/res_blocks/(\d+)/", r"dec.model.0.model.\1.model."),
-        # An upsampling without weights stands before each of these convolutions.
+        # Each of these convolutions follows an upsampling layer, which has no weights.
         (r"decoder/convs/(\d+)/", lambda match: f"dec.model.{2 * int(match[1]) + 2}."),
         (r"decoder/to_image/", f"dec.model.{2 * num_downsample + 1}."),
         (r"scales/", "cnns."),
@@ -45,17 +51,17 @@ def official_name(name, num_downsample):
     return f"{domain}/{key.replace('/', '.')}"
 
 
-def assign(weights, state, num_downsample, source):
-    """Sets our weights from theirs.
+def assign(weights: dict[str, tf.Variable], state: State, num_downsample: int, source: str) -> None:
+    """Sets our weights from the authors' weights.
 
     Args:
         weights: {our name: tf.Variable}, all weights of the generators, of the discriminators, or both.
-        state: the authors', with a weight for each and none besides.
-        num_downsample: of the content encoder.
-        source: where the state is from, for messages.
+        state: the authors' weights, exactly one for each of ours.
+        num_downsample: number of stride-2 convolutions of the content encoder.
+        source: origin of the state, for messages.
 
     Raises:
-        InputError: names or shapes differ; nothing is set then.
+        InputError: names or shapes differ. No weight is set then.
     """
     ours = {official_name(name, num_downsample): variable for name, variable in weights.items()}
     problems = []
@@ -73,20 +79,20 @@ def assign(weights, state, num_downsample, source):
         variable.assign(_our_layout(state[name]).reshape(variable.shape))
 
 
-def without_unused(state):
-    """`state` without the running statistics that old versions stored and no version used."""
+def without_unused(state: State) -> State:
+    """`state` without the running statistics, which old versions stored and no version used."""
     return {name: array for name, array in state.items() if not name.endswith(_UNUSED)}
 
 
-def generator_options(state, source):
-    """{name of an option of MUNIT's: value}, as a generator's state shows them.
+def generator_options(state: State, source: str) -> dict[str, Any]:
+    """Infers options of MUNIT, {name: value}, from the state of a generator.
 
     Args:
-        state: the authors', with or without running statistics.
-        source: where it is from, for messages.
+        state: the state, with or without running statistics.
+        source: origin of the state, for messages.
 
     Raises:
-        InputError: it is not MUNIT's generator.
+        InputError: it is not a generator of MUNIT.
     """
     _check_networks(state, "generator", source)
     mlp_dim, style_dim = _shape(state, "a/mlp.model.0.fc.weight", 2, source)
@@ -102,14 +108,13 @@ def generator_options(state, source):
     return options
 
 
-def discriminator_options(state, source):
-    """The same for a discriminator's state."""
+def discriminator_options(state: State, source: str) -> dict[str, Any]:
+    """Infers options of MUNIT from the state of a discriminator; see `generator_options`."""
     _check_networks(state, "discriminator", source)
     if any(name.endswith(".weight_bar") for name in state):
         raise InputError(
-            f"{source} has spectral norm, which the authors leave out of the first and the last convolution; "
-            "--dis_norm=spectral is of every one, so the weights would mean another network: import without "
-            "--discriminator"
+            f"{source} has spectral norm in all convolutions except the first and last; --dis_norm=spectral "
+            "is for all convolutions, so the weights do not fit: import without --discriminator"
         )
     options = {
         "dis_dim": _shape(state, "a/cnns.0.0.conv.weight", 4, source)[0],
@@ -125,21 +130,21 @@ def discriminator_options(state, source):
     return options
 
 
-def few(keys):
-    """The first keys in order, and how many more there are."""
+def few(keys: Iterable[str]) -> str:
+    """The first keys in alphabetical order and the number of the others, as text."""
     keys = sorted(keys)
-    more = len(keys) - _MOST_KEYS_NAMED
-    return ", ".join(keys[:_MOST_KEYS_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(keys) - _MAX_KEYS_IN_MESSAGE
+    return ", ".join(keys[:_MAX_KEYS_IN_MESSAGE]) + (f" and {more} more" if more > 0 else "")
 
 
 def _check_networks(state, kind, source):
-    found = {re.match(r"./([^.]*)", name)[1] for name in state}
-    missing, extra = _NETWORKS[kind] - found, found - _NETWORKS[kind]
+    networks = {re.match(r"./([^.]*)", name)[1] for name in state}
+    missing, extra = _NETWORKS[kind] - networks, networks - _NETWORKS[kind]
     problems = []
     if missing:
-        problems.append(f"it has no keys {few(f'{network}.*' for network in missing)}")
+        problems.append(f"missing keys {few(f'{network}.*' for network in missing)}")
     if extra:
-        problems.append(f"it has keys {few(f'{network}.*' for network in extra)} instead or besides")
+        problems.append(f"unexpected keys {few(f'{network}.*' for network in extra)}")
     if problems:
         raise InputError(f"{source} is not a {kind} of MUNIT: {'; '.join(problems)}")
 

@@ -1,21 +1,26 @@
-"""The base of every method: what it does to images; and what some methods share."""
+"""The base classes of the methods."""
 
-from typing import Callable, NamedTuple
+from __future__ import annotations
+
+from typing import Callable, NamedTuple, Optional
 
 import tensorflow as tf
 
 from munit_tf.losses.information import clamp_log_variance
 from munit_tf.models import style_codes
-from munit_tf.models.adversarial import DIRECTIONS, AdversarialModel
+from munit_tf.models.adversarial import DIRECTIONS, AdversarialModel, Direction, Tensors
+
+# {name: (function of tensors as keyword arguments, {input: shape})}.
+Signatures = dict[str, tuple[Callable[..., Tensors], dict[str, list[Optional[int]]]]]
 
 
 class CollapseCheck(NamedTuple):
-    """A warning, given each time that a measure or a loss goes wrong.
+    """A warning that training gives when a measure or a loss indicates a collapse.
 
     Attributes:
-        measure: what it looks at in a row of the log, without the domain, such as "diversity" or "kl".
-        is_wrong: takes (value, lowest, highest), the latter two so far in the run, this value included.
-        message: of one line, with places for {name}, {value}, {lowest} and {highest}.
+        measure: name of the value in the log without the domain, for example "diversity" or "kl".
+        is_wrong: takes (value, lowest, highest); the latter two are extremes of the run up to this value.
+        message: one line with the placeholders {name}, {value}, {lowest} and {highest}.
     """
 
     measure: str
@@ -23,13 +28,13 @@ class CollapseCheck(NamedTuple):
     message: str
 
 
-def diversity_check(flag):
-    """Warns where outputs begin to ignore the style; `flag` is the weight that may help against it."""
+def diversity_check(flag: str) -> CollapseCheck:
+    """Warns if outputs ignore the style; `flag` is the loss weight that may help."""
     return CollapseCheck(
         "diversity",
         lambda value, lowest, highest: value < highest / 10,
-        "outputs hardly differ by style any more: {name} is {value:.4f}, at its best it was {highest:.4f}. "
-        f"Look at the sample grids; an earlier checkpoint, or a larger {flag}, may serve better.",
+        "outputs hardly depend on the style any more: {name} is {value:.4f}, its maximum was {highest:.4f}. "
+        f"Check the sample grids; use an earlier checkpoint or a larger {flag}.",
     )
 
 
@@ -37,56 +42,66 @@ class Translator(AdversarialModel):
     """An image-to-image translator between domains a and b.
 
     Images are [N,H,W,3] in [-1, 1]; results are float32, or float64 under that Keras policy. A subclass
-    defines `translate`, besides what AdversarialModel asks for. A method that can encode a style also has
-    `encode_style(images, domain)`; one with a content code that both domains share is a
+    defines `translate` and the methods that AdversarialModel requires. If the method can encode styles, it
+    also defines `encode_style(images, domain)`. A method with a content code that both domains share is a
     `ContentTranslator`.
 
     Attributes:
-        style_dim: length of a style code; 0: the method has no style.
-        has_style_encoder: there is `encode_style(images, domain)`.
-        has_content_code: there are `encode_content`, `encode` and `decode`; see ContentTranslator.
-        collapse_checks: CollapseCheck tuples: when to warn in training.
+        style_dim: length of a style code; 0 if the method has no style.
+        has_style_encoder: whether the method has `encode_style(images, domain)`.
+        has_content_code: whether it has `encode_content`, `encode` and `decode`; see ContentTranslator.
+        collapse_checks: checks that give warnings during training.
     """
 
     style_dim = 0
     has_style_encoder = False
     has_content_code = False
-    collapse_checks = ()
+    collapse_checks: tuple[CollapseCheck, ...] = ()
 
-    def translate(self, images, direction, style=None, seed=0):
-        """Images of one domain as images of the other.
+    def translate(
+        self, images: tf.Tensor, direction: str, style: Optional[tf.Tensor] = None, seed: int = 0
+    ) -> tf.Tensor:
+        """Translates images of one domain to the other.
 
         Args:
             images: [N,H,W,3] in [-1, 1]; H and W multiples of `config.size_multiple`.
             direction: "a2b" or "b2a".
-            style: [N, style_dim]; drawn from the prior where None.
-            seed: of that draw.
+            style: [N, style_dim]; None: a sample from the prior.
+            seed: seed of that sample.
 
         Returns:
             [N,H,W,3] in [-1, 1].
+
+        Raises:
+            ValueError: unknown direction, unsuitable size, or a style for a method without style.
         """
         raise NotImplementedError
 
-    def measures(self, images, domain):
-        """{name: [N]}: numbers to watch while training, besides the losses, of images of a domain."""
+    def measures(self, images: tf.Tensor, domain: str) -> Tensors:
+        """Values to log during training in addition to the losses, {name: [N]}, for images of a domain."""
         del images, domain
         return {}
 
-    def source_and_target(self, direction):
-        """The Direction that a name such as "a2b" stands for; ValueError for one that the method has not."""
+    def source_and_target(self, direction: str) -> Direction:
+        """The Direction with this name, for example "a2b".
+
+        Raises:
+            ValueError: the method does not have this direction.
+        """
         if direction not in self.directions:
             raise ValueError(f"direction {direction!r}: must be one of {', '.join(self.directions)}")
         return DIRECTIONS[direction]
 
-    def signatures(self):
-        """What the method does to tensors, for export.
+    def signatures(self) -> Signatures:
+        """The functions of the method for export.
 
         Returns:
-            {name: (function of tensors by keyword, which returns {name: tensor}; {input: shape})}:
-            `translate_a2b` (images, style -> images), `guided_a2b` (images, style_images -> images), and the
-            same for b2a: what the method has of them. Without a style no `style` and no `guided_*`.
+            {name: (function, {input: shape})}. A function takes tensors as keyword arguments and returns
+            {name: tensor}. For each direction: `translate_a2b` (images, style -> images; no style if the
+            method has none) and, with a style encoder, `guided_a2b` (images, style_images -> images).
         """
-        image_shape, found = [None, None, None, 3], {}
+        image_shape: list[int | None] = [None, None, None, 3]
+        functions: Signatures = {}
         for name in self.directions:
             target = DIRECTIONS[name].target
 
@@ -99,14 +114,14 @@ class Translator(AdversarialModel):
 
             shapes = {"images": image_shape}
             if self.has_style_encoder:
-                found[f"guided_{name}"] = guided, {**shapes, "style_images": image_shape}
+                functions[f"guided_{name}"] = guided, {**shapes, "style_images": image_shape}
             if self.style_dim:
                 shapes["style"] = [None, self.style_dim]
-            found[f"translate_{name}"] = translate, shapes
-        return found
+            functions[f"translate_{name}"] = translate, shapes
+        return functions
 
-    def check_images(self, images, domain):
-        """Raises ValueError for another domain than "a" or "b", or a height or width that does not fit."""
+    def check_images(self, images: tf.Tensor, domain: str) -> None:
+        """Raises ValueError if the domain is not "a" or "b", or height or width are unsuitable."""
         if domain not in ("a", "b"):
             raise ValueError(f"domain {domain!r}: must be a or b")
         multiple = self.config.size_multiple
@@ -115,11 +130,13 @@ class Translator(AdversarialModel):
                 f"images {tuple(images.shape)}: height and width must be multiples of {multiple}"
             )
 
-    def resolve_style(self, style, count, seed):
-        """`style`, or where it is None `count` codes from the prior; None for a method without a style.
+    def resolve_style(
+        self, style: Optional[tf.Tensor], count: int | tf.Tensor, seed: int
+    ) -> Optional[tf.Tensor]:
+        """Returns `style`, or `count` codes from the prior if it is None; None for a method without style.
 
         Raises:
-            ValueError: a style for a method that has none.
+            ValueError: a style for a method without style.
         """
         if self.style_dim:
             return self.prior_style(count, seed) if style is None else style
@@ -127,12 +144,12 @@ class Translator(AdversarialModel):
             raise ValueError(f"{type(self).__name__} has no style: leave `style` out")
         return None
 
-    def prior_style(self, count, seed=0):
-        """Style codes [count, style_dim] from the prior N(0, I), the same for the same seed."""
+    def prior_style(self, count: int, seed: int = 0) -> tf.Tensor:
+        """Style codes [count, style_dim] from the prior N(0, I); equal seeds give equal codes."""
         return style_codes.sample_prior(count, self.style_dim, seed, self.result_dtype)
 
-    def call(self, batch):
-        """{direction: translated images} of a batch as `train_step` takes it."""
+    def call(self, batch: Tensors) -> Tensors:
+        """Translates a batch of `train_step`: {direction: translated images}."""
         return {
             name: self.translate(
                 batch[DIRECTIONS[name].source],
@@ -144,66 +161,69 @@ class Translator(AdversarialModel):
 
 
 class ContentTranslator(Translator):
-    """A method that translates by decoding an image's content in the other domain.
+    """A method that decodes the content code of an image in the other domain.
 
-    A subclass defines, besides what `Translator` asks for, `encode_content` and `decode`, and where it has
-    a style `encode_style`.
+    A subclass defines `encode_content` and `decode`, `encode_style` if it has a style, and the methods that
+    `AdversarialModel` requires.
     """
 
     has_content_code = True
 
-    def encode_content(self, images, domain):
+    def encode_content(self, images: tf.Tensor, domain: str) -> tf.Tensor:
         """The content code [N,H/m,W/m,C] of images [N,H,W,3] of a domain; m is `config.size_multiple`."""
         raise NotImplementedError
 
-    def decode(self, content, style, domain):
-        """The image [N,H,W,3] of a domain with this content code and this style code [N,style_dim].
+    def decode(self, content: tf.Tensor, style: Optional[tf.Tensor], domain: str) -> tf.Tensor:
+        """The images [N,H,W,3] of a domain with a content code and a style code [N,style_dim].
 
-        A method without a style takes None for it.
+        `style` is None for a method without style.
         """
         raise NotImplementedError
 
-    def encode(self, images, domain):
-        """(content code, style code) of images [N,H,W,3] of domain "a" or "b"; no style is None."""
+    def encode(self, images: tf.Tensor, domain: str) -> tuple[tf.Tensor, Optional[tf.Tensor]]:
+        """(content code, style code or None) of images [N,H,W,3] of domain "a" or "b"."""
         style = self.encode_style(images, domain) if self.style_dim else None
         return self.encode_content(images, domain), style
 
-    def translate(self, images, direction, style=None, seed=0):
+    def translate(
+        self, images: tf.Tensor, direction: str, style: Optional[tf.Tensor] = None, seed: int = 0
+    ) -> tf.Tensor:
         """See Translator.translate."""
         source, target = self.source_and_target(direction)
         style = self.resolve_style(style, tf.shape(images)[0], seed)
         return self.decode(self.encode_content(images, source), style, target)
 
-    def signatures(self):
-        """See Translator.signatures; and `encode_a`, `encode_b` (images -> content, style)."""
+    def signatures(self) -> Signatures:
+        """Adds `encode_a` and `encode_b` (images -> content, style) to Translator.signatures."""
 
         def encode(images, domain):
             codes = dict(zip(("content", "style"), self.encode(images, domain)))
             return {name: code for name, code in codes.items() if code is not None}
 
-        images = {"images": [None, None, None, 3]}
-        found = {
-            f"encode_{domain}": (lambda images, domain=domain: encode(images, domain), images)
+        shapes: dict[str, list[int | None]] = {"images": [None, None, None, 3]}
+        functions: Signatures = {
+            f"encode_{domain}": (lambda images, domain=domain: encode(images, domain), shapes)
             for domain in "ab"
         }
-        return {**super().signatures(), **found}
+        return {**super().signatures(), **functions}
 
 
-class StochasticStyle:
-    """For a Translator with a VariationalStyleEncoder `generators[domain].style_encoder`."""
+class StochasticStyle(Translator):
+    """A method with a VariationalStyleEncoder `generators[domain].style_encoder`."""
 
     has_style_encoder = True
 
-    def posterior(self, images, domain):
-        """(mean, log variance), each [N,style_dim], of the style of images [N,H,W,3] of a domain."""
+    def posterior(self, images: tf.Tensor, domain: str) -> tuple[tf.Tensor, tf.Tensor]:
+        """(mean, log variance), each [N,style_dim], of the styles of images [N,H,W,3] of a domain."""
         self.check_images(images, domain)
-        return tuple(self._full(x) for x in self.generators[domain].style_encoder(images))
+        mean, log_variance = self.generators[domain].style_encoder(images)
+        return self._full(mean), self._full(log_variance)
 
-    def encode_style(self, images, domain):
-        """The style code [N,style_dim] of images [N,H,W,3] of a domain: the mean of its distribution."""
+    def encode_style(self, images: tf.Tensor, domain: str) -> tf.Tensor:
+        """Style codes [N,style_dim] of images [N,H,W,3] of a domain: the means of their distributions."""
         return self.posterior(images, domain)[0]
 
-    def measures(self, images, domain):
-        """The standard deviation of the styles' distributions, mean over dimensions; the prior's is 1."""
+    def measures(self, images: tf.Tensor, domain: str) -> Tensors:
+        """Standard deviations of the styles' distributions, mean over dimensions; the prior has 1."""
         log_variance = clamp_log_variance(self.posterior(images, domain)[1])
         return {"posterior_std": tf.reduce_mean(tf.exp(log_variance / 2), axis=-1)}

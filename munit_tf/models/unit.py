@@ -1,16 +1,19 @@
 """UNIT: Liu, Breuel, Kautz, "Unsupervised Image-to-Image Translation Networks", NeurIPS 2017.
 
-As in the implementation that its authors published with MUNIT: networks like MUNIT's, no weights shared.
+This follows the implementation that the authors published with MUNIT: its networks are like those of MUNIT
+and share no weights.
 """
 
 import dataclasses
+from typing import Any, Optional
 
 import keras
+import tensorflow as tf
 
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.information import kl_divergence_of_unit_variance
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.adversarial import map_batched
+from munit_tf.models.adversarial import Tensors, map_batched
 from munit_tf.models.options import ResidualConfig, weight
 from munit_tf.models.translator import ContentTranslator
 from munit_tf.networks.decoders import Decoder
@@ -24,29 +27,32 @@ class UNITConfig(ResidualConfig):
 
     recon_x_weight: float = weight(10.0, "weight of image reconstruction")
     cycle_weight: float = weight(10.0, "weight of cycle consistency")
-    kl_weight: float = weight(0.01, "weight of KL of encoded latents from the prior")
-    kl_cycle_weight: float = weight(0.01, "weight of KL of latents of translated images")
+    kl_weight: float = weight(0.01, "weight of the KL divergence of encoded latents and the prior")
+    kl_cycle_weight: float = weight(
+        0.01, "weight of the KL divergence of latents of translated images and the prior"
+    )
 
 
 class VariationalAutoEncoder(keras.layers.Layer):
-    """One domain's encoder and generator; E and G in the paper."""
+    """The encoder and generator of a domain; E and G in the paper."""
 
-    def __init__(self, config):
+    def __init__(self, config: UNITConfig) -> None:
         super().__init__()
-        common = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
+        common: dict[str, Any] = dict(activation=config.gen_activation, padding_mode=config.gen_padding)
         sizes = config.gen_dim, config.num_downsample, config.num_res_blocks
         self.encoder = ContentEncoder(*sizes, **common)
         self.decoder = Decoder(*sizes, **common)
 
 
 class UNIT(ContentTranslator):
-    """One latent code per image, in a space that both domains share; no style, so one output per image.
+    """A latent space that both domains share; no style, so one output per image.
 
-    An image's latent is distributed as N(h, I), h = E(x). In training it is drawn from there, else it is h,
-    which is what `encode` gives.
+    The latent code of an image x has the distribution N(h, I) with h = E(x). Training uses a sample of it;
+    `encode` returns h.
     """
 
     config_class = UNITConfig
+    config: UNITConfig
     loss_weights = {
         "adv_d": "gan_weight",
         "adv_g": "gan_weight",
@@ -56,41 +62,41 @@ class UNIT(ContentTranslator):
         "kl_cycle": "kl_cycle_weight",
     }
 
-    def __init__(self, config):
+    def __init__(self, config: UNITConfig) -> None:
         super().__init__(config)
         self.generators = {domain: VariationalAutoEncoder(config) for domain in "ab"}
         self.discriminators = {domain: MultiScaleDiscriminator(**config.discriminator()) for domain in "ab"}
         self._build()
 
-    def noise_shapes(self, height, width):
-        """What is added to each latent: of image a `noise_a`, of its translation into b `noise_cycle_a`."""
+    def noise_shapes(self, height: int, width: int) -> dict[str, tuple[int, ...]]:
+        """Noise that is added to latents: `noise_a` for images a, `noise_cycle_a` for their translations."""
         shape = self.config.content_shape(height, width)
         return {f"{name}_{domain}": shape for name in ("noise", "noise_cycle") for domain in "ab"}
 
-    def encode_content(self, images, domain):
-        """The latent's mean h [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
+    def encode_content(self, images: tf.Tensor, domain: str) -> tf.Tensor:
+        """The mean h of the latent, [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
         self.check_images(images, domain)
         return self._full(self.generators[domain].encoder(images))
 
-    def decode(self, content, style, domain):
-        """The image [N,H,W,3] of a domain with this latent; `style` is None."""
+    def decode(self, content: tf.Tensor, style: Optional[tf.Tensor], domain: str) -> tf.Tensor:
+        """The images [N,H,W,3] of a domain with a latent code; `style` must be None."""
         self.resolve_style(style, count=0, seed=0)
         return self._full(self.generators[domain].decoder(content))
 
-    def make_fakes(self, source, target, batch):
-        """h of the source's images, their latents z ~ N(h, I), and the fakes G_target(z)."""
+    def make_fakes(self, source: str, target: str, batch: dict) -> dict:
+        """h of the source images, their latents z ~ N(h, I), and the fakes G_target(z)."""
         mean = self.encode_content(batch[source], source)
         latent = mean + batch[f"noise_{source}"]
         return {"mean": mean, "latent": latent, "fake": self.decode(latent, None, target)}
 
-    def discriminator_losses(self, source, target, batch, fakes):
-        """Equation 5's adversarial terms for the target's discriminator."""
+    def discriminator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
+        """Equation 5's adversarial terms for the discriminator of the target."""
         del source
         real, fake = self.discriminate_all([batch[target], fakes["fake"]], target)
         return {f"adv_d/{target}": discriminator_loss(self.config.gan_loss, real, fake)}
 
-    def generator_losses(self, source, target, batch, fakes):
-        """The VAE's terms (equations 3 and 4), the adversarial one (5), and the cycle's (6 and 7)."""
+    def generator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
+        """The VAE terms (equations 3 and 4), the adversarial term (5), and the cycle terms (6 and 7)."""
         images, fake = batch[source], fakes["fake"]
         cycle_mean = self.encode_content(fake, target)
         latents = [cycle_mean + batch[f"noise_cycle_{source}"], fakes["latent"]]

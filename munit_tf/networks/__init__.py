@@ -1,1 +1,1 @@
-"""Networks: functions of tensors, with no notion of a method."""
+"""Networks: functions of tensors that do not depend on a method."""

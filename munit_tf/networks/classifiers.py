@@ -1,6 +1,12 @@
-"""Image classifiers: a small one for small data, and Inception-v3."""
+"""Image classifiers: a small one for small data sets, and Inception-v3."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
 
 import keras
+import numpy as np
 
 BACKBONES = ("small", "inception_v3")
 DEFAULT_SIZES = {"small": 64, "inception_v3": 299}
@@ -9,18 +15,20 @@ LARGEST_SIZE = 4096
 _SMALL_CHANNELS = (32, 64, 128, 128)
 
 
-def build_classifier(backbone, num_classes, image_size, weights=None):
-    """A keras.Model: images [N,S,S,3] in [-1, 1] -> logits [N,num_classes].
+def build_classifier(
+    backbone: str, num_classes: int, image_size: int, weights: str | os.PathLike | None = None
+) -> keras.Model:
+    """Builds a keras.Model: images [N,S,S,3] in [-1, 1] -> logits [N,num_classes].
 
-    The input of its last layer, `features_of(model)`, is what FID and KID compare: 128 numbers for an
-    image of "small", 2048 of "inception_v3".
+    FID and KID compare the input of its last layer, see `features_of`: 128 features per image for
+    "small", 2048 for "inception_v3".
 
     Args:
         backbone: one of BACKBONES.
-        num_classes: how many.
+        num_classes: number of classes.
         image_size: S, in pixels; from SMALLEST_SIZES to LARGEST_SIZE.
-        weights: for "inception_v3", a file of `keras.applications`' weights without top; None: random
-            weights, to be trained or set.
+        weights: for "inception_v3", a file with the weights of `keras.applications` without top. None:
+            random weights.
     """
     shape = (image_size, image_size, 3)
     if backbone == "inception_v3":
@@ -39,24 +47,27 @@ def build_classifier(backbone, num_classes, image_size, weights=None):
     return keras.Model(images, logits)
 
 
-def features_of(model):
-    """The keras.Model: images -> (features [N,D], logits) of a classifier."""
+def features_of(model: keras.Model) -> keras.Model:
+    """A keras.Model: images -> (features [N,D], logits) of a classifier."""
     return keras.Model(model.input, [model.layers[-2].input, model.output])
 
 
-def named_weights(model):
-    """{name: array} of a classifier: the layer's number among those with weights, and the weight's name."""
+def named_weights(model: keras.Model) -> dict[str, np.ndarray]:
+    """A classifier's weights, {name: array}.
+
+    A name consists of the layer's index among the layers with weights and the name of the weight.
+    """
     named = {}
     for name, variable in _variables(model):
         named[name] = variable.numpy()
     return named
 
 
-def set_named_weights(model, arrays):
+def set_named_weights(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
     """Sets all of a classifier's weights from {name: array}.
 
     Raises:
-        ValueError: a name is missing or in the way, or a shape or type differs; nothing is set then.
+        ValueError: a name is missing or unexpected, or a shape or type differs. No weight is set then.
     """
     variables = dict(_variables(model))
     if wrong := sorted(variables.keys() ^ arrays.keys()):
@@ -70,7 +81,7 @@ def set_named_weights(model, arrays):
 
 
 def _variables(model):
-    # Keras numbers layers over the whole process, so their own names do not last.
+    # Keras numbers layer names across the process, so the names differ between two models.
     layers = [layer for layer in model.layers if layer.weights]
     for i, layer in enumerate(layers):
         for variable in layer.weights:

@@ -1,4 +1,6 @@
-"""The convolution layer, and how its kernels are initialized."""
+"""The convolution layer and the initializers of its kernels."""
+
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -6,46 +8,48 @@ import tensorflow as tf
 from munit_tf import keras_compat
 from munit_tf.networks.conv2d import conv2d
 
+InitializerFactory = Callable[[], keras.initializers.Initializer]
 
-def he_normal():
-    """Normal with std sqrt(2 / fan in), not truncated as Keras' own `he_normal` is."""
+
+def he_normal() -> keras.initializers.Initializer:
+    """Normal with std sqrt(2 / fan in), not truncated, unlike `he_normal` of Keras."""
     return keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
 
 
-def dcgan_normal():
-    """Normal with std 0.02 (Radford et al. 2016), for discriminators, and for generators after CycleGAN's."""
+def dcgan_normal() -> keras.initializers.Initializer:
+    """Normal with std 0.02 (Radford et al. 2016), for discriminators and for CycleGAN's generators."""
     return keras.initializers.RandomNormal(0.0, 0.02)
 
 
 class Conv(keras.layers.Layer):
-    """Padding on every side, then a valid convolution, with bias or without.
+    """Padding on every side, then a convolution without further padding, with or without bias.
 
     Args:
-        filters: channels of the output.
+        filters: number of output channels.
         kernel_size: side of the square kernel, in pixels.
         stride: in pixels.
-        padding: width of the border added, in pixels.
+        padding: width of the border on each side, in pixels.
         padding_mode: "reflect" or "zero".
-        upsample: double the resolution first, each pixel becoming 2x2; for a kernel of 3 or 5 that keeps the
-            size.
-        initializer: function that makes the kernel's initialiser. Biases start at 0.
+        upsample: double the resolution first by nearest-neighbor upsampling; for a kernel of 3 or 5 with
+            the padding that keeps the size.
+        initializer: function that returns the kernel's initializer. Biases start at 0.
         spectral_norm: divide the kernel by its largest singular value (Miyato et al. 2018).
-        adds_bias: False where an instance norm follows, which would take it away again. The bias is a weight
-            then, too, as in the authors' checkpoints, but stays as it is.
+        adds_bias: False if an instance norm follows, which would cancel the bias. The weight exists
+            anyway, as in the authors' checkpoints, but is not trained.
     """
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        stride=1,
-        padding=0,
-        padding_mode="reflect",
-        upsample=False,
-        initializer=he_normal,
-        spectral_norm=False,
-        adds_bias=True,
-    ):
+        filters: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        padding_mode: str = "reflect",
+        upsample: bool = False,
+        initializer: InitializerFactory = he_normal,
+        spectral_norm: bool = False,
+        adds_bias: bool = True,
+    ) -> None:
         super().__init__()
         self.filters = filters
         self.kernel_size = kernel_size
@@ -57,15 +61,15 @@ class Conv(keras.layers.Layer):
         self.spectral_norm = spectral_norm
         self.adds_bias = adds_bias
 
-    def build(self, input_shape):
-        """Makes the kernel [K,K,C_in,C_out] and the bias [C_out]."""
+    def build(self, input_shape: Sequence[int]) -> None:
+        """Creates the kernel [K,K,C_in,C_out] and the bias [C_out]."""
         shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
         self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.initializer)
         self.bias = self.add_weight(
             name="bias", shape=(self.filters,), initializer="zeros", trainable=self.adds_bias
         )
         if self.spectral_norm:
-            # Every replica makes the same update from the same kernel, so none need be exchanged.
+            # Every replica computes the same update from the same kernel, so no synchronization is needed.
             self.singular_vector = tf.Variable(
                 tf.fill([self.filters], tf.cast(self.filters, self.variable_dtype) ** -0.5),
                 trainable=False,
@@ -74,8 +78,8 @@ class Conv(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, x, training=False):
-        """x [N,H,W,C_in] -> [N,H',W',C_out]; `training` lets spectral normalisation go on iterating."""
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """x [N,H,W,C_in] -> [N,H',W',C_out]; with `training`, spectral normalization updates its state."""
         kernel = keras_compat.full_precision(self.kernel)
         if self.spectral_norm:
             kernel = self._normalized(kernel, training)
@@ -83,11 +87,11 @@ class Conv(keras.layers.Layer):
         return tf.nn.bias_add(y, tf.cast(self.bias, y.dtype)) if self.adds_bias else y
 
     def _normalized(self, kernel, training):
-        """The kernel over its largest singular value, by one step of the power iteration.
+        """The kernel divided by its largest singular value, with one step of power iteration.
 
-        The gradient passes through the singular value and not through the vectors. Addons' and
-        Keras' layers overwrite the kernel with the quotient instead, so that the optimiser's weights
-        are no longer what it left, and cannot do so in a replica of `tf.distribute`.
+        The gradient flows through the singular value but not through the singular vectors. The layers of
+        TensorFlow Addons and Keras overwrite the kernel with the quotient instead. That changes weights
+        between two updates of the optimizer, and does not work in a replica of `tf.distribute`.
         """
         matrix = tf.reshape(kernel, [-1, self.filters])
         right = tf.linalg.l2_normalize(tf.linalg.matvec(matrix, self.singular_vector))

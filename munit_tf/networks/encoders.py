@@ -1,6 +1,6 @@
-"""Encoders: an image [N,H,W,3] in [-1, 1] -> its features or its style code.
+"""Encoders: an image [N,H,W,3] in [-1, 1] -> its features or style code.
 
-Args of all of them:
+Common arguments:
     dim: channels after the first convolution.
     num_downsample: d, the number of stride-2 convolutions.
     num_res_blocks: residual blocks at the lowest resolution.
@@ -8,10 +8,12 @@ Args of all of them:
     padding_mode: "reflect" or "zero".
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
-from munit_tf.networks.convolutions import he_normal
+from munit_tf.networks.convolutions import InitializerFactory, he_normal
 from munit_tf.networks.layers import (
     ConvBlock,
     Dense,
@@ -26,9 +28,11 @@ _STYLE_DOWNSAMPLINGS = 4
 
 
 class ContentEncoder(keras.layers.Layer):
-    """Image -> content code [N, H / 2^d, W / 2^d, 2^d dim] (MUNIT, section 5.1; instance norm throughout)."""
+    """Image -> content code [N, H / 2^d, W / 2^d, 2^d dim] (MUNIT, section 5.1), with instance norm."""
 
-    def __init__(self, dim, num_downsample, num_res_blocks, activation, padding_mode):
+    def __init__(
+        self, dim: int, num_downsample: int, num_res_blocks: int, activation: str, padding_mode: str
+    ) -> None:
         super().__init__()
         self.convs = _downsampling(dim, num_downsample, activation, padding_mode)
         self.res_blocks = [
@@ -37,7 +41,7 @@ class ContentEncoder(keras.layers.Layer):
         ]
         self.padding_mode = padding_mode
 
-    def call(self, images):
+    def call(self, images: tf.Tensor) -> tf.Tensor:
         """images [N,H,W,3] -> content code."""
         x = run_normalized(self.convs, images, self.padding_mode)
         return run_residual(self.res_blocks, x, self.padding_mode)
@@ -46,16 +50,24 @@ class ContentEncoder(keras.layers.Layer):
 class ConditionalEncoder(StyledResidualBlocks):
     """Image and style code -> features [N, H / 2^d, W / 2^d, 2^d dim].
 
-    MISO's (assumed in detail): MUNIT's content encoder with AdaIN in its residual blocks. A style that
-    was tiled onto the input of the first convolution instead would have no effect at all: it adds a
-    constant to each channel, which instance norm takes away. `mlp_dim` is as for `AdaINDecoder`.
+    MISO's encoder; the details are assumed: MUNIT's content encoder with AdaIN in its residual blocks.
+    Concatenating the style to the input of the first convolution would have no effect: it adds a
+    constant to each channel, which instance norm cancels. `mlp_dim` is as for `AdaINDecoder`.
     """
 
-    def __init__(self, dim, num_downsample, num_res_blocks, mlp_dim, activation, padding_mode):
+    def __init__(
+        self,
+        dim: int,
+        num_downsample: int,
+        num_res_blocks: int,
+        mlp_dim: int,
+        activation: str,
+        padding_mode: str,
+    ) -> None:
         super().__init__(dim * 2**num_downsample, num_res_blocks, mlp_dim, activation, padding_mode)
         self.convs = _downsampling(dim, num_downsample, activation, padding_mode)
 
-    def call(self, images, style):
+    def call(self, images: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
         """images [N,H,W,3], style [N,style_dim] -> features."""
         return super().call(run_normalized(self.convs, images, self.padding_mode), style)
 
@@ -63,20 +75,28 @@ class ConditionalEncoder(StyledResidualBlocks):
 class StyleEncoder(keras.layers.Layer):
     """Image -> style code [N, style_dim] (MUNIT, section 5.1).
 
-    No normalisation: instance norm would remove the statistics that are the style. Four stride-2
-    convolutions, however often the content encoder downsamples; then a global average pool.
-    `initializer` is as for `Conv`.
+    No normalization: instance norm would remove the statistics that make up the style. Always four
+    stride-2 convolutions, then global average pooling. `initializer` is as for `Conv`.
     """
 
-    def __init__(self, dim, style_dim, activation, padding_mode, initializer=he_normal):
+    def __init__(
+        self,
+        dim: int,
+        style_dim: int,
+        activation: str,
+        padding_mode: str,
+        initializer: InitializerFactory = he_normal,
+    ) -> None:
         super().__init__()
-        common = dict(norm="none", activation=activation, padding_mode=padding_mode, initializer=initializer)
+        common: dict[str, Any] = dict(
+            norm="none", activation=activation, padding_mode=padding_mode, initializer=initializer
+        )
         self.convs = [ConvBlock(dim, 7, 1, 3, **common)]
         for i in range(_STYLE_DOWNSAMPLINGS):
             self.convs.append(ConvBlock(dim * min(2 ** (i + 1), 4), 4, 2, 1, **common))
         self.head = Dense(style_dim, initializer)
 
-    def call(self, images):
+    def call(self, images: tf.Tensor) -> tf.Tensor:
         """images [N,H,W,3] -> style code [N, style_dim]."""
         return self.head(self._statistics(images))
 
@@ -86,20 +106,27 @@ class StyleEncoder(keras.layers.Layer):
 
 
 class VariationalStyleEncoder(StyleEncoder):
-    """Image -> a distribution of style codes: MUNIT's style encoder with a second head (MISO, assumed)."""
+    """Image -> distribution of style codes: MUNIT's style encoder with a second head (assumed for MISO)."""
 
-    def __init__(self, dim, style_dim, activation, padding_mode, initializer=he_normal):
+    def __init__(
+        self,
+        dim: int,
+        style_dim: int,
+        activation: str,
+        padding_mode: str,
+        initializer: InitializerFactory = he_normal,
+    ) -> None:
         super().__init__(dim, style_dim, activation, padding_mode, initializer)
         self.log_variance_head = Dense(style_dim, initializer)
 
-    def call(self, images):
+    def call(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """images [N,H,W,3] -> (mean, log variance), each [N, style_dim]."""
         statistics = self._statistics(images)
         return self.head(statistics), self.log_variance_head(statistics)
 
 
 def _downsampling(dim, num_downsample, activation, padding_mode):
-    """A convolution at full resolution, and `num_downsample` that halve it and double the channels."""
+    """A convolution at full resolution, then `num_downsample` that halve it and double the channels."""
     common = dict(norm="instance", activation=activation, padding_mode=padding_mode)
     return [
         ConvBlock(dim, 7, 1, 3, **common),

@@ -1,4 +1,8 @@
-"""Generators: an image [N,H,W,3] in [-1, 1] -> an image of the other domain, at one go."""
+"""Generators: an image [N,H,W,3] in [-1, 1] -> an image of the other domain."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -19,22 +23,32 @@ from munit_tf.networks.normalization import variation_of
 class ResNetGenerator(keras.layers.Layer):
     """CycleGAN's generator (Zhu et al. 2017, appendix 7.2, after Johnson et al. 2016).
 
-    Its upsampling is nearest-neighbour and a 3x3 convolution, where the paper has a convolution of stride
-    1/2, which is known for checkerboard patterns (Odena et al. 2016).
+    It upsamples by nearest-neighbor upsampling and a 3x3 convolution. The paper's transposed convolution
+    produces checkerboard patterns (Odena et al. 2016).
 
     Args:
         dim: channels after the first convolution.
-        num_downsample: stride-2 convolutions; as many times it doubles the resolution later.
+        num_downsample: number of stride-2 convolutions, and of upsampling layers.
         num_res_blocks: residual blocks at the lowest resolution.
         activation: see `ConvBlock`.
         padding_mode: "reflect" or "zero".
-        noisy: it gets a noise vector. Then the first convolution has no instance norm, which would take
-            the noise away (see `concat_style`).
+        noisy: whether it takes a noise vector. Then the first convolution has no instance norm, which
+            would cancel the noise (see `concat_style`).
     """
 
-    def __init__(self, dim, num_downsample, num_res_blocks, activation, padding_mode, noisy):
+    def __init__(
+        self,
+        dim: int,
+        num_downsample: int,
+        num_res_blocks: int,
+        activation: str,
+        padding_mode: str,
+        noisy: bool,
+    ) -> None:
         super().__init__()
-        common = dict(activation=activation, padding_mode=padding_mode, initializer=dcgan_normal)
+        common: dict[str, Any] = dict(
+            activation=activation, padding_mode=padding_mode, initializer=dcgan_normal
+        )
         self.convs = [ConvBlock(dim, 7, 1, 3, "none" if noisy else "instance", **common)]
         for i in range(num_downsample):
             self.convs.append(ConvBlock(dim * 2 ** (i + 1), 3, 2, 1, "instance", **common))
@@ -48,8 +62,8 @@ class ResNetGenerator(keras.layers.Layer):
         self.to_image = ConvBlock(3, 7, 1, 3, "none", **{**common, "activation": "tanh"})
         self.padding_mode = padding_mode
 
-    def call(self, images, noise=None):
-        """images [N,H,W,3], where it is noisy also noise [N,D] -> images [N,H,W,3]."""
+    def call(self, images: tf.Tensor, noise: tf.Tensor | None = None) -> tf.Tensor:
+        """images [N,H,W,3], noise [N,D] if noisy -> images [N,H,W,3]."""
         variation = variation_of(images, self.padding_mode)
         if noise is None:
             x = run_normalized(self.convs, images, self.padding_mode)
@@ -60,23 +74,23 @@ class ResNetGenerator(keras.layers.Layer):
 
 
 class UNet(keras.layers.Layer):
-    """BicycleGAN's generator: pix2pix's U-Net, with the style code in every layer of its way down.
+    """BicycleGAN's generator: pix2pix's U-Net with the style code in every downsampling layer.
 
-    Zhu et al. 2017, section 4 and figure 3. Between the way down and the way up features of each resolution
-    are handed across. Upsampling is nearest-neighbour and a 3x3 convolution.
+    Zhu et al. 2017, section 4 and figure 3. Skip connections join layers of equal resolution. It upsamples by
+    nearest-neighbor upsampling and a 3x3 convolution.
 
     Args:
         dim: channels after the first convolution; they double up to 8 dim.
-        num_downsample: stride-2 convolutions; as many times it doubles the resolution later.
-        activation: see `ConvBlock`; on the way up. On the way down it is "lrelu".
+        num_downsample: number of stride-2 convolutions, and of upsampling layers.
+        activation: of the upsampling layers, see `ConvBlock`. The downsampling layers use "lrelu".
         padding_mode: "reflect" or "zero".
     """
 
-    def __init__(self, dim, num_downsample, activation, padding_mode):
+    def __init__(self, dim: int, num_downsample: int, activation: str, padding_mode: str) -> None:
         super().__init__()
-        common = dict(padding_mode=padding_mode, initializer=dcgan_normal)
+        common: dict[str, Any] = dict(padding_mode=padding_mode, initializer=dcgan_normal)
         widths = [dim * min(2**i, 8) for i in range(num_downsample)]
-        # Without a norm the first layer hears of the style, and the last may see a single pixel.
+        # Instance norm would cancel the style in the first layer, and the last one may have a single pixel.
         norms = ["none", *["instance"] * (num_downsample - 2), "none"][:num_downsample]
         self.down_convs = [
             ConvBlock(width, 4, 2, 1, norm, "lrelu", **common) for width, norm in zip(widths, norms)
@@ -89,7 +103,7 @@ class UNet(keras.layers.Layer):
         self.to_image = ConvBlock(3, 3, 1, 1, "none", "tanh", upsample=True, **common)
         self.padding_mode = padding_mode
 
-    def call(self, images, style):
+    def call(self, images: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
         """images [N,H,W,3], style [N,style_dim] -> images [N,H,W,3]."""
         variation = variation_of(images, self.padding_mode)
         x, skipped = images, []

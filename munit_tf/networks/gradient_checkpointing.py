@@ -1,30 +1,35 @@
 """Gradient checkpointing: less memory for more time."""
 
+from __future__ import annotations
+
 import contextlib
 import contextvars
 import itertools
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-_recomputing = contextvars.ContextVar("recomputing", default=None)
+_recomputing: contextvars.ContextVar[_GradientOrder | None] = contextvars.ContextVar(
+    "recomputing", default=None
+)
 
 
 @contextlib.contextmanager
-def recomputing(wanted):
-    """Inside, `recomputed` keeps no intermediate results, if `wanted`."""
-    token = _recomputing.set(_Order() if wanted else None)
+def recomputing(enabled: bool) -> Iterator[None]:
+    """A context in which `recomputed` keeps no intermediate results if `enabled`."""
+    token = _recomputing.set(_GradientOrder() if enabled else None)
     try:
         yield
     finally:
         _recomputing.reset(token)
 
 
-def recomputed(function, *tensors):
-    """function(*tensors), which is run again when its gradient is taken: less memory for more time.
+def recomputed(function: Callable[..., tf.Tensor], *tensors: tf.Tensor) -> tf.Tensor:
+    """Returns function(*tensors); inside `recomputing`, the gradient recomputes its intermediate results.
 
-    Chen et al. 2016, "Training deep nets with sublinear memory cost". It happens inside `recomputing` only,
-    and there once: what `function` itself would recompute is not recomputed within it. Gradients are taken
-    one after the other; else TensorFlow would begin with all at once that do not wait for each other.
+    Chen et al. 2016, "Training deep nets with sublinear memory cost". Calls do not nest: `recomputed` inside
+    `function` has no effect. Recomputation is sequential. Without control dependencies TensorFlow would
+    start all independent recomputations at the same time, which would need more memory.
     """
     order = _recomputing.get()
     if order is None:
@@ -32,30 +37,30 @@ def recomputed(function, *tensors):
     runs = itertools.count()
 
     def run(*tensors):
-        waits_for = order.last if next(runs) else []
-        with recomputing(False), tf.control_dependencies(waits_for):
+        is_recomputation = next(runs) > 0
+        with recomputing(False), tf.control_dependencies(order.last_gradient if is_recomputation else []):
             return function(*(tf.identity(x) for x in tensors))
 
-    return tf.recompute_grad(run)(*(order.noted(x) for x in tensors))
+    return tf.recompute_grad(run)(*(order.record(x) for x in tensors))
 
 
-class _Order:
-    """Notes where a gradient has ended.
+class _GradientOrder:
+    """Records the gradient that was computed last.
 
     Attributes:
-        last: a list of the tensor that the latest one ended with, empty before the first.
+        last_gradient: a list of its tensor; empty before the first gradient.
     """
 
-    def __init__(self):
-        self.last = []
+    def __init__(self) -> None:
+        self.last_gradient: list[tf.Tensor] = []
 
-    def noted(self, x):
-        """`x`; its gradient becomes `last`."""
+    def record(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns `x`; computing its gradient sets `last_gradient`."""
 
         @tf.custom_gradient
         def identity(x):
             def gradient(dx):
-                self.last = [dx]
+                self.last_gradient = [dx]
                 return dx
 
             return tf.identity(x), gradient

@@ -1,8 +1,12 @@
-"""How what is being traced is going to run: on which devices, and with how much memory."""
+"""The target of the graph that is being traced: this machine's devices, or any machine and runtime."""
+
+from __future__ import annotations
 
 import contextlib
 import contextvars
 import functools
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -10,8 +14,8 @@ _portable = contextvars.ContextVar("portable", default=False)
 
 
 @contextlib.contextmanager
-def portable():
-    """What is traced inside is for other machines and runtimes, too: TensorFlow's usual operations only."""
+def portable() -> Iterator[None]:
+    """A context in which graphs are traced for any machine and runtime, from standard operations only."""
     token = _portable.set(True)
     try:
         yield
@@ -19,41 +23,41 @@ def portable():
         _portable.reset(token)
 
 
-def is_portable():
-    """Whether the graph must run anywhere."""
+def is_portable() -> bool:
+    """Whether the graph must run on any machine and runtime."""
     return _portable.get()
 
 
-def is_for_cpu():
-    """Whether the graph runs on this machine's CPU and nowhere else."""
+def is_for_cpu() -> bool:
+    """Whether the graph runs only on this machine's CPU."""
     return not is_portable() and not tf.config.get_visible_devices("GPU")
 
 
-def sizes(x):
-    """The sizes of `x`'s axes: int where they are known, else scalar tensors."""
+def sizes(x: tf.Tensor) -> list[int | tf.Tensor]:
+    """The sizes of `x`'s axes: int if static, else a scalar tensor."""
     if None not in x.shape:
         return list(x.shape)
     dynamic = tf.shape(x)
     return [dynamic[i] if size is None else size for i, size in enumerate(x.shape)]
 
 
-def constant(function, *arguments):
-    """function(*arguments), a tensor or several: if no argument is a tensor a graph's is worked out now.
+def constant(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Returns function(*arguments), computed while tracing if no argument is a tensor.
 
-    The graph has it as one input, then, however often it is used. As nodes, which portable graphs need, it
-    would be in each of the copies that TensorFlow makes of a graph.
+    A graph captures the result as an input. Constant nodes would be in each copy that TensorFlow makes of the
+    graph, but portable graphs need them.
 
     Args:
-        function: pure, and the same object every time.
-        *arguments: tensors, or what can be hashed.
+        function: a pure function that returns one or more tensors; the same object in every call.
+        *arguments: tensors or hashable objects.
     """
-    if tf.executing_eagerly() or any(isinstance(each, tf.Tensor) for each in arguments):
+    if tf.executing_eagerly() or any(isinstance(argument, tf.Tensor) for argument in arguments):
         return function(*arguments)
-    result = _evaluated(function, *arguments)
+    result = _evaluate(function, *arguments)
     return tf.nest.map_structure(lambda x: tf.constant(x.numpy()), result) if is_portable() else result
 
 
 @functools.lru_cache(maxsize=64)
-def _evaluated(function, *arguments):
+def _evaluate(function, *arguments):
     with tf.init_scope(), tf.device("CPU:0"):
         return function(*arguments)

@@ -1,9 +1,14 @@
-"""The blocks that every network is made of. Feature maps are [N,H,W,C]."""
+"""The layers and blocks that the networks share. Feature maps are [N,H,W,C]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from munit_tf.networks.convolutions import Conv, he_normal
+from munit_tf.networks.convolutions import Conv, InitializerFactory, he_normal
 from munit_tf.networks.gradient_checkpointing import recomputed
 from munit_tf.networks.normalization import LayerNorm, adaptive_instance_norm, instance_norm, variation_of
 
@@ -17,38 +22,46 @@ ACTIVATIONS = {
 
 
 class PReLU(keras.layers.Layer):
-    """max(x, 0) + slope * min(x, 0), one learned slope for all channels, at first 0.25."""
+    """max(x, 0) + slope * min(x, 0); one learned slope for all channels, initially 0.25."""
 
-    def build(self, input_shape):
-        """Makes the slope, a scalar."""
+    def build(self, input_shape: Sequence[int]) -> None:
+        """Creates the slope, a scalar."""
         self.slope = self.add_weight(name="slope", shape=(), initializer=keras.initializers.Constant(0.25))
         self.built = True
 
-    def call(self, x):
-        """X of any shape -> the same shape."""
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """x of any shape -> the same shape."""
         return tf.nn.relu(x) - tf.cast(self.slope, x.dtype) * tf.nn.relu(-x)
 
 
-def make_activation(name):
-    """A function of tensors: one of `ACTIVATIONS`, or a layer of its own for "prelu"."""
+def make_activation(name: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """One of `ACTIVATIONS`, or a new `PReLU` layer for "prelu"."""
     return PReLU() if name == "prelu" else ACTIVATIONS[name]
 
 
 class ConvBlock(keras.layers.Layer):
-    """Convolution, normalisation, activation.
+    """Convolution, normalization, activation.
 
     Args:
         filters, kernel_size, stride, padding: as for `Conv`.
         norm: "none", "instance", "layer", "adaptive" (AdaIN: scale and offset are call arguments)
-            or "spectral" (of the kernel).
+            or "spectral" (applied to the kernel).
         activation: "none", "relu", "lrelu" (slope 0.2), "prelu", "selu" or "tanh".
         upsample: double the resolution first.
-        **conv_options: the rest of `Conv`'s arguments.
+        **conv_options: other arguments of `Conv`.
     """
 
     def __init__(
-        self, filters, kernel_size, stride, padding, norm, activation, upsample=False, **conv_options
-    ):
+        self,
+        filters: int,
+        kernel_size: int,
+        stride: int,
+        padding: int,
+        norm: str,
+        activation: str,
+        upsample: bool = False,
+        **conv_options: Any,
+    ) -> None:
         super().__init__()
         self.conv = Conv(
             filters,
@@ -64,17 +77,23 @@ class ConvBlock(keras.layers.Layer):
         self.norm = LayerNorm() if norm == "layer" else {"instance": instance_norm}.get(norm)
         self.activation = make_activation(activation)
 
-    def call(self, x, scale=None, offset=None, training=False):
+    def call(
+        self,
+        x: tf.Tensor,
+        scale: tf.Tensor | None = None,
+        offset: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
         """[N,H,W,C_in] -> [N,H',W',C_out].
 
         Args:
             x: [N,H,W,C_in].
-            scale: for "adaptive" [N,1,1,C_out]; for "instance" the variation of the network's input
-                [N,1,1,1], see `variation_of`, or None; for others None.
-            offset: for "adaptive" [N,1,1,C_out], for others None.
-            training: lets spectral normalisation update its estimate.
+            scale: for "adaptive" [N,1,1,C_out]; for "instance" None or the variation of the network's input
+                [N,1,1,1], see `variation_of`; else None.
+            offset: for "adaptive" [N,1,1,C_out], else None.
+            training: whether spectral normalization updates its state.
         """
-        if self.conv.spectral_norm:  # A second time would change its state again.
+        if self.conv.spectral_norm:  # Recomputation would update its state twice.
             return self._run(x, training=training)
         return recomputed(self._run, x, *(each for each in (scale, offset) if each is not None))
 
@@ -89,10 +108,10 @@ class ConvBlock(keras.layers.Layer):
         return self.activation(x)
 
 
-def run_all(layers, x, *variation):
-    """One layer after the other, each with the same `variation`, if one is given.
+def run_all(layers: Iterable[keras.layers.Layer], x: tf.Tensor, *variation: tf.Tensor) -> tf.Tensor:
+    """Applies layers in order, each with the same `variation` if it is given.
 
-    With `recomputed` what is between them is computed again, too.
+    Inside `recomputing` the intermediate results are recomputed for the gradient.
     """
 
     def run(x, *variation):
@@ -104,16 +123,23 @@ def run_all(layers, x, *variation):
 
 
 class ResidualBlock(keras.layers.Layer):
-    """X plus two 3x3 convolution blocks of it; no activation after the second, none after the sum."""
+    """x + block(block(x)) with 3x3 convolutions; no activation after the second block or the sum."""
 
-    def __init__(self, filters, norm, activation, padding_mode, initializer=he_normal):
+    def __init__(
+        self,
+        filters: int,
+        norm: str,
+        activation: str,
+        padding_mode: str,
+        initializer: InitializerFactory = he_normal,
+    ) -> None:
         super().__init__()
-        common = dict(padding_mode=padding_mode, initializer=initializer)
+        common: dict[str, Any] = dict(padding_mode=padding_mode, initializer=initializer)
         self.first = ConvBlock(filters, 3, 1, 1, norm, activation, **common)
         self.second = ConvBlock(filters, 3, 1, 1, norm, "none", **common)
 
-    def call(self, x, modulation=()):
-        """x [N,H,W,C]; `modulation`: for each of the two blocks a tuple of its scale and offset, if any."""
+    def call(self, x: tf.Tensor, modulation: Sequence[tuple[tf.Tensor, ...]] = ()) -> tf.Tensor:
+        """x [N,H,W,C] -> the same shape; `modulation`: (scale, offset) or (variation,) for each block."""
         return recomputed(self._run, x, *(each for block in modulation for each in block))
 
     def _run(self, x, *modulation):
@@ -121,12 +147,13 @@ class ResidualBlock(keras.layers.Layer):
         return x + self.second(self.first(x, *modulation[:half]), *modulation[half:])
 
 
-def run_normalized(layers, images, padding_mode):
-    """`ConvBlock`s with instance norm, one after the other: images [N,H,W,C] -> [N,H',W',C'].
+def run_normalized(layers: Iterable[keras.layers.Layer], images: tf.Tensor, padding_mode: str) -> tf.Tensor:
+    """Applies `ConvBlock`s with instance norm in order: images [N,H,W,C] -> [N,H',W',C'].
 
-    With reflected borders the first instance norm removes what is added to a whole channel. So the images'
-    first pixel is subtracted: rounding is then relative to how much an image varies, and one with hardly
-    any contrast has the same result on every processor. See `variation_of`.
+    With reflected borders the first instance norm cancels a constant that is added to a channel. Subtracting
+    the first pixel of each image therefore changes only the rounding error, which becomes relative to the
+    contrast of the image. Images of low contrast then have the same result on every processor. See
+    `variation_of`.
     """
     variation = variation_of(images, padding_mode)
     if padding_mode == "reflect" and images.dtype in (tf.float32, tf.float64):
@@ -134,8 +161,8 @@ def run_normalized(layers, images, padding_mode):
     return run_all(layers, images, variation)
 
 
-def run_residual(blocks, x, padding_mode):
-    """Residual blocks with instance norm, one after the other: [N,H,W,C] -> [N,H,W,C]."""
+def run_residual(blocks: Iterable[ResidualBlock], x: tf.Tensor, padding_mode: str) -> tf.Tensor:
+    """Applies residual blocks with instance norm in order: [N,H,W,C] -> [N,H,W,C]."""
     variation = variation_of(x, padding_mode)
     for block in blocks:
         x = block(x, [(variation,)] * 2)
@@ -143,19 +170,21 @@ def run_residual(blocks, x, padding_mode):
 
 
 class StyledResidualBlocks(keras.layers.Layer):
-    """Residual blocks with AdaIN, whose scales and offsets an MLP makes from a style code.
+    """Residual blocks with AdaIN. An MLP computes the scales and offsets from a style code.
 
     MUNIT, section 5.1.
 
     Args:
-        channels: of the feature map.
-        num_blocks: how many.
+        channels: channels of the feature map.
+        num_blocks: number of residual blocks.
         mlp_dim: width of the MLP's two hidden layers.
-        activation: see `ConvBlock`; also the MLP's.
+        activation: of the blocks and the MLP; see `ConvBlock`.
         padding_mode: "reflect" or "zero".
     """
 
-    def __init__(self, channels, num_blocks, mlp_dim, activation, padding_mode):
+    def __init__(
+        self, channels: int, num_blocks: int, mlp_dim: int, activation: str, padding_mode: str
+    ) -> None:
         super().__init__()
         self.mlp = [Dense(mlp_dim), Dense(mlp_dim), Dense(num_blocks * 2 * 2 * channels)]
         self.mlp_activations = [make_activation(activation) for _ in self.mlp[:-1]]
@@ -164,7 +193,7 @@ class StyledResidualBlocks(keras.layers.Layer):
         ]
         self.padding_mode = padding_mode
 
-    def call(self, x, style):
+    def call(self, x: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
         """x [N,H,W,C], style [N,style_dim] -> [N,H,W,C]."""
         variation = variation_of(x, self.padding_mode)
         parameters = [
@@ -180,46 +209,47 @@ class StyledResidualBlocks(keras.layers.Layer):
         for layer, activation in zip(self.mlp, self.mlp_activations):
             h = activation(layer(h))
         h = self.mlp[-1](h)[:, tf.newaxis, tf.newaxis, :]
-        # The authors' order: for each layer first the offset, then the scale.
+        # As in the authors' code, the offset of each layer precedes its scale.
         pieces = tf.split(h, 4 * len(self.res_blocks), axis=-1)
         return list(zip(pieces[1::2], pieces[0::2]))
 
 
 class Dense(keras.layers.Layer):
-    """x [N,C_in] -> [N,units], with bias; `initializer` makes the kernel's initialiser."""
+    """x [N,C_in] -> [N,units], with bias; `initializer` returns the kernel's initializer."""
 
-    def __init__(self, units, initializer=he_normal):
+    def __init__(self, units: int, initializer: InitializerFactory = he_normal) -> None:
         super().__init__()
         self.units = units
         self.initializer = initializer()
 
-    def build(self, input_shape):
-        """Makes the kernel [C_in,units] and the bias [units]."""
+    def build(self, input_shape: Sequence[int]) -> None:
+        """Creates the kernel [C_in,units] and the bias [units]."""
         self.kernel = self.add_weight(
             name="kernel", shape=(input_shape[-1], self.units), initializer=self.initializer
         )
         self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
         self.built = True
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         """x [N,C_in] -> [N,units]."""
         return tf.matmul(x, tf.cast(self.kernel, x.dtype)) + tf.cast(self.bias, x.dtype)
 
 
-def concat_style(x, code):
-    """A code [N,D] at every pixel, as further channels: [N,H,W,C] -> [N,H,W,C+D].
+def concat_style(x: tf.Tensor, code: tf.Tensor) -> tf.Tensor:
+    """Appends a code [N,D] to the channels of every pixel: [N,H,W,C] -> [N,H,W,C+D].
 
-    A convolution turns it into a constant per channel, which an instance norm that follows at once takes
-    away again: one of its layers must have none.
+    A convolution turns the code into a constant per channel. An instance norm that follows directly cancels
+    it, so at least one layer that takes the code must have no instance norm.
     """
     code = tf.cast(code, x.dtype)[:, tf.newaxis, tf.newaxis, :]
     return tf.concat([x, code + tf.zeros_like(x[..., :1])], axis=-1)
 
 
-def downsample(x):
-    """Average pool 3x3, stride 2, padding 1, the padding not counted: [N,H,W,C] -> [N,(H+1)//2,(W+1)//2,C].
+def downsample(x: tf.Tensor) -> tf.Tensor:
+    """Average pooling: [N,H,W,C] -> [N,(H+1)//2,(W+1)//2,C].
 
-    Windows begin at -1 for even sizes, too, unlike those of TensorFlow's SAME padding.
+    Windows of 3x3 with stride 2 and padding 1. The mean does not include the padding. Windows start at -1
+    for even sizes too, unlike TensorFlow's SAME padding.
     """
     border = [[0, 0], [1, 1], [1, 1], [0, 0]]
     total = tf.nn.avg_pool2d(tf.pad(x, border), 3, 2, "VALID")

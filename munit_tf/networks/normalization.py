@@ -1,5 +1,6 @@
-"""Normalisations of [N,H,W,C] feature maps, exactly as MUNIT has them."""
+"""Normalization of [N,H,W,C] feature maps, as in MUNIT."""
 
+from collections.abc import Sequence
 from typing import Optional
 
 import keras
@@ -8,16 +9,16 @@ import tensorflow as tf
 from munit_tf.networks import graph_target
 
 EPSILON = 1e-5
-# Half a step of a 16-bit image in [-1, 1], and more than what a network's rounding adds to a constant image.
+# Half a quantization step of a 16-bit image in [-1, 1]; more than the rounding error of a constant image.
 _ROUNDING = 2.0**-16
 
 
-def at_least_float32(x):
-    """`x`, widened where it is a half-precision tensor, whose statistics would be too coarse."""
+def at_least_float32(x: tf.Tensor) -> tf.Tensor:
+    """`x` as float32 if it is half precision, which is too coarse for statistics; else `x`."""
     return tf.cast(x, tf.float32) if x.dtype in (tf.float16, tf.bfloat16) else x
 
 
-def adaptive_instance_norm(x, scale, offset):
+def adaptive_instance_norm(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
     """AdaIN: scale * (x - mean) / sqrt(var + 1e-5) + offset (MUNIT, section 5.1, equation 7).
 
     Args:
@@ -55,19 +56,19 @@ def instance_norm(x: tf.Tensor, variation: Optional[tf.Tensor] = None) -> tf.Ten
 
 
 def variation_of(x: tf.Tensor, padding_mode: str) -> tf.Tensor:
-    """Which images of a batch vary over their pixels.
+    """Whether each image of a batch varies over its pixels.
 
-    With reflected borders every map of a constant image is constant, and instance norm gives 0. Rounding
-    makes such a map vary in its last bits; each instance norm multiplies that by up to 1 / sqrt(1e-5), and
-    after three of them the result would be noise that differs from one processor to the next. So networks
-    work out once whether their input varies, and scale what instance norm gives by the answer.
+    With reflected borders every feature map of a constant image is constant, and instance norm returns 0.
+    Rounding errors make the map vary in its last bits. Each instance norm multiplies them by up to
+    1 / sqrt(1e-5), so that after three layers the result would be noise that depends on the processor.
+    Networks therefore compute this once from their input and multiply the output of instance norm by it.
 
     Args:
         x: [N,H,W,C], a network's input.
-        padding_mode: "reflect" or "zero"; a border of zeros makes every map vary.
+        padding_mode: "reflect" or "zero"; with a border of zeros every map varies.
 
     Returns:
-        [N,1,1,1] of x's type: 0 where no channel varies by more than rounding (2^-16), else 1.
+        [N,1,1,1] of x's type: 0 if no channel varies by more than the rounding error (2^-16), else 1.
     """
     if padding_mode != "reflect":
         return tf.ones([graph_target.sizes(x)[0], 1, 1, 1], x.dtype)
@@ -78,12 +79,12 @@ def variation_of(x: tf.Tensor, padding_mode: str) -> tf.Tensor:
 class LayerNorm(keras.layers.Layer):
     """The authors' layer norm: gamma * (x - mean) / (std + 1e-5) + beta.
 
-    Mean and std are taken over H, W and C of one image; std is the unbiased one (N - 1), and the
-    1e-5 is added to it, outside the root. gamma starts uniform in [0, 1), beta at 0.
+    Mean and std are taken over H, W and C of one image. The std is unbiased (N - 1), and 1e-5 is added
+    to it, outside the root. gamma is initialized uniformly in [0, 1), beta with 0.
     """
 
-    def build(self, input_shape):
-        """Makes gamma and beta, one number per channel."""
+    def build(self, input_shape: Sequence[int]) -> None:
+        """Creates gamma and beta, one number per channel."""
         channels = input_shape[-1]
         self.gamma = self.add_weight(
             name="gamma", shape=(channels,), initializer=keras.initializers.RandomUniform(0.0, 1.0)
@@ -91,14 +92,14 @@ class LayerNorm(keras.layers.Layer):
         self.beta = self.add_weight(name="beta", shape=(channels,), initializer="zeros")
         self.built = True
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         """x [N,H,W,C] -> the same shape and type."""
 
         def factor(variance, count):
             unbiased = count / (count - 1)
             std = tf.sqrt(variance * unbiased)
             inverse = 1 / (std + EPSILON)
-            # Where all of an image is one colour nothing passes back.
+            # A constant image has no gradient.
             return inverse, tf.math.divide_no_nan(-0.5 * unbiased * inverse**2, std)
 
         shape = [1, 1, 1, x.shape[3]]
@@ -106,7 +107,7 @@ class LayerNorm(keras.layers.Layer):
 
 
 def _batch_norm_of_instances(images, scale, offset):
-    """AdaIN in one operation: all images' channels are those of one image, and the batch is that image."""
+    """AdaIN in one operation: batch norm of one image that has the channels of all images."""
     count, height, width, channels = graph_target.sizes(images)
 
     def moved(x, first, second, shape):
@@ -131,14 +132,14 @@ def _batch_norm_of_instances(images, scale, offset):
 
 
 def _normalize(x, scale, offset, axes, factor):
-    """scale * (x - mean) * f(variance) + offset, with a gradient that goes over the map as rarely as can be.
+    """scale * (x - mean) * f(variance) + offset, with a gradient that reads the map as few times as possible.
 
     Args:
-        x: [N,H,W,C]; statistics are float32 at least.
+        x: [N,H,W,C]; statistics are at least float32.
         scale: [N or 1,1,1,C].
-        offset: the same.
-        axes: of mean and variance; [1, 2] or [1, 2, 3].
-        factor: (variance, count of numbers that it is of) -> f and its derivative.
+        offset: [N or 1,1,1,C].
+        axes: axes of mean and variance; [1, 2] or [1, 2, 3].
+        factor: (variance, number of values) -> f and its derivative.
 
     Returns:
         [N,H,W,C], of x's type.
@@ -149,30 +150,34 @@ def _normalize(x, scale, offset, axes, factor):
         count = tf.cast(tf.reduce_prod(tf.gather(tf.shape(x), axes)), wide.dtype)
         mean, variance = tf.nn.moments(wide, axes, keepdims=True)
         f, derivative = factor(variance, count)
-        # One product and one sum over the map; the textbook's order also crashes TensorFlow 2.15's graph
-        # optimiser in inference graphs.
+        # One multiplication and one addition over the map. The usual order also crashes the graph optimizer
+        # of TensorFlow 2.15 in inference graphs.
         y = wide * (scale * f) + (offset - mean * (scale * f))
 
         def gradient(dy):
             dy = at_least_float32(dy)
-            centred = at_least_float32(x) - mean
+            centered = at_least_float32(x) - mean
             sum_dy = tf.reduce_sum(dy, [1, 2], keepdims=True)
-            sum_product = tf.reduce_sum(dy * centred, [1, 2], keepdims=True)
+            sum_product = tf.reduce_sum(dy * centered, [1, 2], keepdims=True)
             d_mean, d_variance = scale * f * sum_dy, scale * derivative * sum_product
             if 3 in axes:
                 d_mean, d_variance = (tf.reduce_sum(d, 3, keepdims=True) for d in (d_mean, d_variance))
-            dx = dy * (scale * f) + (centred * (2 * d_variance / count) - d_mean / count)
-            return tf.cast(dx, x.dtype), _like(scale, sum_product * f), _like(offset, sum_dy)
+            dx = dy * (scale * f) + (centered * (2 * d_variance / count) - d_mean / count)
+            return (
+                tf.cast(dx, x.dtype),
+                _sum_if_shared(scale, sum_product * f),
+                _sum_if_shared(offset, sum_dy),
+            )
 
         return tf.cast(y, x.dtype), gradient
 
     wide_dtype = at_least_float32(x).dtype
     arguments = x, tf.cast(scale, wide_dtype), tf.cast(offset, wide_dtype)
-    if graph_target.is_portable():  # A saved graph would take the gradient with it.
+    if graph_target.is_portable():  # A saved graph would contain the gradient.
         return normalized(*arguments)[0]
     return tf.custom_gradient(normalized)(*arguments)
 
 
-def _like(parameter, gradient):
-    """Summed over the images where they share the parameter."""
+def _sum_if_shared(parameter, gradient):
+    """The gradient, summed over the images if they share the parameter."""
     return tf.reduce_sum(gradient, 0, keepdims=True) if parameter.shape[0] == 1 else gradient

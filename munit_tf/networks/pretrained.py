@@ -1,7 +1,11 @@
-"""Networks with published weights. Their loaders never fall back on random ones."""
+"""Networks with published weights. The loaders never fall back to random weights."""
+
+from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,7 +14,7 @@ import tensorflow as tf
 from munit_tf.storage import json_files
 
 _CAFFE_MEAN_BGR = (103.939, 116.779, 123.680)
-# Convolutions between two pools; the authors' VGG-16 has no pool between conv4_3 and conv5_1.
+# Convolutions between two pools. The authors' VGG-16 has no pool between conv4_3 and conv5_1.
 _VGG16_BLOCKS = (2, 2, 3, 6)
 _VGG16_CONVS = 13
 _VGG16_STOCK_BLOCKS = (2, 2, 3, 3, 3)
@@ -26,19 +30,19 @@ INCEPTION_V3_SIZE = 299
 class VGG16Relu5:
     """relu5_3 of the VGG-16 that MUNIT's authors use: [N,H,W,3] in [-1, 1] -> [N,H/8,W/8,512].
 
-    It has three pools, one less than the stock network before that layer; the stock weights fit.
+    It has three pools before that layer, one less than the standard network, whose weights it uses.
 
     Args:
-        weights: 13 pairs (kernel [3,3,C_in,C_out], bias [C_out]), in order, for images as Caffe has
-            them: BGR in 0..255 less the mean.
+        weights: 13 pairs (kernel [3,3,C_in,C_out], bias [C_out]), in order, for Caffe's image format:
+            BGR in 0..255 minus the mean.
     """
 
-    def __init__(self, weights):
+    def __init__(self, weights: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
         if len(weights) != _VGG16_CONVS:
             raise ValueError(f"VGG-16 has {_VGG16_CONVS} convolutions before relu5_3; got {len(weights)}")
         self._weights = [(tf.constant(kernel), tf.constant(bias)) for kernel, bias in weights]
 
-    def __call__(self, images):
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Images [N,H,W,3] in [-1, 1] -> features [N,H/8,W/8,512], of the images' type."""
         x = (images[..., ::-1] + 1) * 127.5 - tf.constant(_CAFFE_MEAN_BGR, images.dtype)
         weights = iter(self._weights)
@@ -51,15 +55,15 @@ class VGG16Relu5:
         return x
 
 
-def load_vgg16(path=None):
-    """VGG16Relu5 with the weights that `keras.applications` has for ImageNet.
+def load_vgg16(path: str | os.PathLike | None = None) -> VGG16Relu5:
+    """VGG16Relu5 with the ImageNet weights of `keras.applications`.
 
     Args:
         path: the file `vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5`, or None to download it.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        Exception: as Keras raises it, for a file of something else, or where the download fails.
+        FileNotFoundError: the file does not exist.
+        Exception: any error of Keras, if the file holds something else or the download fails.
     """
     if path and not os.path.isfile(path):
         raise FileNotFoundError(f"there is no file {path}")
@@ -69,7 +73,7 @@ def load_vgg16(path=None):
 
 
 class AlexNetFeatures:
-    """The five feature maps, each after its ReLU, of torchvision's AlexNet.
+    """The five feature maps of torchvision's AlexNet, each after its ReLU.
 
     Args:
         weights: 5 pairs (kernel [k,k,C_in,C_out], bias [C_out]), in order.
@@ -80,11 +84,11 @@ class AlexNetFeatures:
     _PADDINGS = (2, 2, 1, 1, 1)
     _POOLED = (1, 2)
 
-    def __init__(self, weights):
+    def __init__(self, weights: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
         _check_channels(weights, self.channels, "AlexNet")
         self._weights = [(tf.constant(kernel), tf.constant(bias)) for kernel, bias in weights]
 
-    def __call__(self, x):
+    def __call__(self, x: tf.Tensor) -> list[tf.Tensor]:
         """[N,H,W,3], H and W at least 31 -> five maps [N,h,w,C], the first with h = (H - 7) // 4 + 1."""
         maps = []
         for i, (kernel, bias) in enumerate(self._weights):
@@ -108,12 +112,12 @@ class VGG16Features:
 
     channels = (64, 128, 256, 512, 512)
 
-    def __init__(self, weights):
+    def __init__(self, weights: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
         per_conv = [c for c, convs in zip(self.channels, _VGG16_STOCK_BLOCKS) for _ in range(convs)]
         _check_channels(weights, per_conv, "VGG-16")
         self._weights = [(tf.constant(kernel), tf.constant(bias)) for kernel, bias in weights]
 
-    def __call__(self, x):
+    def __call__(self, x: tf.Tensor) -> list[tf.Tensor]:
         """[N,H,W,3], H and W at least 16 -> five maps [N,h,w,C], the first of full size."""
         weights, maps = iter(self._weights), []
         for block, num_convs in enumerate(_VGG16_STOCK_BLOCKS):
@@ -125,22 +129,27 @@ class VGG16Features:
         return maps
 
 
-FEATURES = {"alexnet": AlexNetFeatures, "vgg16": VGG16Features}
+FEATURES: dict[str, type[AlexNetFeatures] | type[VGG16Features]] = {
+    "alexnet": AlexNetFeatures,
+    "vgg16": VGG16Features,
+}
 
 
-def load_taps(network, folder):
-    """The `AlexNetFeatures` or `VGG16Features` with the weights that `munit_tf.import_weights` wrote.
+def load_taps(
+    network: str, folder: str | os.PathLike
+) -> tuple[AlexNetFeatures | VGG16Features, dict[str, Any]]:
+    """`AlexNetFeatures` or `VGG16Features` with weights that `munit_tf.import_weights` has written.
 
     Args:
         network: "alexnet" or "vgg16".
-        folder: where `NETWORK.npz` lies.
+        folder: the folder with `NETWORK.npz`.
 
     Returns:
-        (network, provenance), the latter as `provenance` gives it.
+        (network, its `provenance`).
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it holds something else.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file holds something else.
     """
     path = os.path.join(folder, f"{network}.npz")
     arrays = _read_npz(path)
@@ -148,47 +157,51 @@ def load_taps(network, folder):
     try:
         taps = FEATURES[network]([(arrays[f"{i}/kernel"], arrays[f"{i}/bias"]) for i in range(convs)])
     except KeyError as error:
-        raise ValueError(f"{path} does not hold {network}'s weights: it has no {error}") from None
+        raise ValueError(f"{path} does not hold {network}'s weights: {error} is missing") from None
     except ValueError as error:
         raise ValueError(f"{path} does not hold {network}'s weights: {error}") from error
     return taps, provenance(path, arrays)
 
 
-def load_lpips_linear(network, version, folder):
-    """LPIPS' linear weights, five arrays [C], from the `lpips.npz` that `munit_tf.import_weights` wrote.
+def load_lpips_linear(
+    network: str, version: str, folder: str | os.PathLike
+) -> tuple[list[np.ndarray], dict[str, Any]]:
+    """The linear weights of LPIPS, five arrays [C], from `lpips.npz` of `munit_tf.import_weights`.
 
     Args:
         network: "alexnet" or "vgg16".
         version: "0.0" or "0.1".
-        folder: where `lpips.npz` lies.
+        folder: the folder with `lpips.npz`.
 
     Returns:
-        (list of arrays, provenance).
+        (list of arrays, their `provenance`).
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it holds something else.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file holds something else.
     """
     path = os.path.join(folder, "lpips.npz")
     arrays = _read_npz(path)
     names = [f"{network}/{version}/{i}" for i in range(5)]
-    found = [(arrays[name].shape, arrays[name].dtype.kind) for name in names if name in arrays]
-    if found != [((c,), "f") for c in FEATURES[network].channels]:
+    actual = [(arrays[name].shape, arrays[name].dtype.kind) for name in names if name in arrays]
+    if actual != [((c,), "f") for c in FEATURES[network].channels]:
         raise ValueError(f"{path} does not hold LPIPS {version} for {network}")
     return [arrays[name] for name in names], provenance(path, arrays)
 
 
-def has_inception_v3(folder):
-    """Whether `fetch_inception_v3` needs no network."""
+def has_inception_v3(folder: str | os.PathLike) -> bool:
+    """Whether `fetch_inception_v3` finds its file in `folder` and does not download it."""
     return os.path.isfile(os.path.join(folder, INCEPTION_V3_FILE))
 
 
-def fetch_inception_v3(folder):
-    """The path of `keras.applications`' Inception-v3 weights without top, downloaded if not in `folder`.
+def fetch_inception_v3(folder: str | os.PathLike) -> str:
+    """The path of the Inception-v3 weights of `keras.applications`, without top.
+
+    The file is downloaded if it is not in `folder`. The download has a long timeout: check first that
+    INCEPTION_V3_URL is reachable.
 
     Raises:
-        Exception: as Keras raises it, where the download fails. It waits long for an answer: see
-            first that INCEPTION_V3_URL can be reached.
+        Exception: any error of Keras, if the download fails.
     """
     if has_inception_v3(folder):
         return os.path.join(folder, INCEPTION_V3_FILE)
@@ -200,11 +213,11 @@ def fetch_inception_v3(folder):
     )
 
 
-def load_inception_v3(path):
-    """Inception-v3 without top, with the weights of a file: [N,299,299,3] in [-1, 1] -> [N,2048].
+def load_inception_v3(path: str | os.PathLike) -> keras.Model:
+    """Inception-v3 without top, with weights from a file: [N,299,299,3] in [-1, 1] -> [N,2048].
 
     Args:
-        path: INCEPTION_V3_FILE, as `fetch_inception_v3` finds it.
+        path: the path that `fetch_inception_v3` returns.
 
     Raises:
         ValueError: the file holds something else.
@@ -216,22 +229,27 @@ def load_inception_v3(path):
         raise ValueError(f"{path} does not hold Keras' Inception-v3 without top: {reason}") from error
 
 
-def provenance(path, arrays=()):
-    """{"file", "sha256"} of a file of weights, and "source", {name: sha256}, of what it was made from.
+def provenance(path: str | os.PathLike, arrays: Mapping[str, np.ndarray] | None = None) -> dict[str, Any]:
+    """The origin of a file of weights: {"file", "sha256"}.
+
+    If `arrays`, its content, has an entry "source", the result also has "source", {name: sha256} of the
+    files that it was made from.
 
     Raises:
-        ValueError: its "source" is not JSON.
+        ValueError: the "source" is not JSON.
     """
-    found = {"file": os.path.basename(path), "sha256": sha256(path)}
-    if "source" in arrays:
+    result = {"file": os.path.basename(path), "sha256": sha256(path)}
+    if arrays and "source" in arrays:
         try:
-            found["source"] = json_files.parse(str(arrays["source"]))
+            result["source"] = json_files.parse(str(arrays["source"]))
         except ValueError as error:
-            raise ValueError(f"{path} is damaged, its source is not JSON: make it again") from error
-    return found
+            raise ValueError(
+                f"{path} is damaged, its source is not JSON: import it again with munit_tf.import_weights"
+            ) from error
+    return result
 
 
-def sha256(path):
+def sha256(path: str | os.PathLike) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
@@ -242,16 +260,16 @@ def sha256(path):
 
 def _read_npz(path):
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"there is no file {path}: munit_tf.import_weights makes it")
+        raise FileNotFoundError(f"there is no file {path}: create it with munit_tf.import_weights")
     try:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
-    except Exception as error:  # Of zipfile, zlib or NumPy, whichever meets the damage.
-        raise ValueError(f"{path} cannot be read: make it again with munit_tf.import_weights") from error
+    except Exception as error:  # zipfile, zlib and NumPy raise many types for a damaged file.
+        raise ValueError(f"{path} cannot be read: import it again with munit_tf.import_weights") from error
 
 
 def _check_channels(weights, channels, name):
     expected = [((c_in, c_out), (c_out,), "ff") for c_in, c_out in zip((3, *channels), channels)]
-    found = [(kernel.shape[2:], bias.shape, kernel.dtype.kind + bias.dtype.kind) for kernel, bias in weights]
-    if found != expected:
-        raise ValueError(f"these are not {name}'s {len(channels)} convolutions")
+    actual = [(kernel.shape[2:], bias.shape, kernel.dtype.kind + bias.dtype.kind) for kernel, bias in weights]
+    if actual != expected:
+        raise ValueError(f"they are not {name}'s {len(channels)} convolutions")

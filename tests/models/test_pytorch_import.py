@@ -163,19 +163,19 @@ def test_many_keys_are_counted(model):
         (
             pytorch_import.generator_options,
             unit_generator_shapes(),
-            "x.pt is not a generator of MUNIT: it has no keys enc_content.*, enc_style.*, mlp.*; it has keys "
-            "enc.* instead or besides",
+            "x.pt is not a generator of MUNIT: missing keys enc_content.*, enc_style.*, mlp.*; unexpected "
+            "keys enc.*",
         ),
         (
             pytorch_import.generator_options,
             discriminator_shapes(),
-            "x.pt is not a generator of MUNIT: it has no keys dec.*, enc_content.*, enc_style.*, mlp.*; it "
-            "has keys cnns.* instead or besides",
+            "x.pt is not a generator of MUNIT: missing keys dec.*, enc_content.*, enc_style.*, mlp.*; "
+            "unexpected keys cnns.*",
         ),
         (
             pytorch_import.discriminator_options,
             {},
-            "x.pt is not a discriminator of MUNIT: it has no keys cnns.*",
+            "x.pt is not a discriminator of MUNIT: missing keys cnns.*",
         ),
     ],
     ids=["UNIT", "discriminator", "empty"],

@@ -30,7 +30,7 @@ def test_read_gives_float32(tmp_path):
         (np.zeros((0, 2)), "not one of shape [0, 2]"),
         (np.zeros(2), "not one of shape [2]"),
         (np.array([["a", "b"]]), "not of <U1"),
-        (np.array([[1, np.nan]]), "in row 0 there is NaN or infinity"),
+        (np.array([[1, np.nan]]), "row 0 has NaN or infinity"),
     ],
 )
 def test_other_arrays_are_refused(tmp_path, value, message):

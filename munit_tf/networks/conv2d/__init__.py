@@ -1,6 +1,6 @@
 """2-D convolution of feature maps with reflected borders, also at twice the resolution.
 
-`conv2d` computes what its name says. The other modules of this package are ways to compute it in less time.
+The other modules of this package are faster algorithms that `conv2d` uses.
 """
 
 from __future__ import annotations
@@ -26,23 +26,22 @@ def conv2d(
     padding_mode: str = "reflect",
     upsample: bool = False,
 ) -> tf.Tensor:
-    """A convolution without bias, computed in the way that is fastest for its shape and device.
+    """A convolution without bias, by the algorithm that is fastest for the shape and the device.
 
     Args:
         x: [N,H,W,C_in].
         kernel: [K,K,C_in,C_out], of x's type or wider.
         stride: in pixels.
-        padding: width of the border that is added on every side, in pixels.
+        padding: width of the border on each side, in pixels.
         padding_mode: "reflect" or "zero".
-        upsample: double the resolution of `x` first, each pixel becoming 2x2. For a kernel of 3 with
+        upsample: double the resolution of `x` first by nearest-neighbor upsampling. For a kernel of 3 with
             padding 1 or a kernel of 5 with padding 2, and stride 1.
 
     Returns:
         [N,H',W',C_out], of x's type.
 
     Raises:
-        ValueError: there are fewer pixels than a reflected border needs, or `upsample` is not available for
-            the kernel.
+        ValueError: `x` is too small for the reflected border, or `upsample` is not available for the kernel.
     """
     border = PADDING_MODES[padding_mode]
     if upsample:
@@ -71,10 +70,10 @@ def _conv2d(x, kernel, stride, padding, border):
 
 
 def _conv2d_in_phases(x, kernel, padding, border):
-    """A convolution of stride 1 as one of stride 2 with a filter for each of 2x2 outputs.
+    """A convolution of stride 1 as one of stride 2, with one filter for each of 2x2 outputs.
 
-    For a few filters, which leave most of a processor's vector empty. For a kernel of 7 this has a third more
-    multiplications and takes less than half of the time.
+    With few filters most of a vector register is unused. For a kernel of 7 this needs a third more
+    multiplications but less than half of the time.
     """
     size, _, channels_in, channels_out = kernel.shape
     _, height, width, _ = graph_target.sizes(x)

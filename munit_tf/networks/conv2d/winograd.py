@@ -1,10 +1,10 @@
-"""3x3 convolutions with 36 multiplications for 144: Winograd's minimal filtering, F(4x4, 3x3).
+"""3x3 convolution with 36 instead of 144 multiplications: Winograd's minimal filtering, F(4x4, 3x3).
 
-Winograd 1980; for convolutional networks Lavin and Gray 2016. Every tile of 4x4 outputs is seen as the
-product of two polynomials, whose values at six points are multiplied, channels with filters, by plain matrix
-products. It is the same sum in another order. With the points below, unlike those of Lavin and Gray,
-float32 rounds hardly more than in the direct sum: 1.2e-6 for 0.6e-6 of the result's standard deviation at
-256 channels.
+Winograd 1980; for convolutional networks Lavin and Gray 2016. Every tile of 4x4 outputs is computed as the
+product of two polynomials. Their values at six points are multiplied, channels with filters, by matrix
+products. The result is equal up to rounding. With the points below, unlike those of Lavin and Gray, the
+float32 rounding error is hardly larger than in the direct sum: 1.2e-6 instead of 0.6e-6 of the result's
+standard deviation at 256 channels.
 """
 
 import numpy as np
@@ -15,17 +15,17 @@ from munit_tf.networks.conv2d.padding import reflect_indices
 
 _TILE = 4
 _WINDOW = _TILE + 2
-# With infinity as the sixth: squares and reciprocals stay near 1, and so do the transforms' entries.
+# The sixth point is infinity. The points keep the entries of the transforms near 1.
 _POINTS = (0.0, 2**0.5, -(2**0.5), 2**-0.5, -(2**-0.5))
 LEAST_CHANNELS = 64
 LEAST_PIXELS = 256
 
 
-def is_faster(x, kernel):
-    """Whether `convolve` beats TensorFlow's convolution on a CPU.
+def is_faster(x: tf.Tensor, kernel: tf.Tensor) -> bool:
+    """Whether `convolve` is faster than TensorFlow's convolution on a CPU.
 
-    It does in full precision, with many channels, and with more pixels than make up for the kernel's
-    transform. Where a size is not known, they are taken to be so many.
+    It is in full precision, with many channels, and with enough pixels to outweigh the transform of the
+    kernel. If the number of pixels is unknown, it is assumed to be large enough.
     """
     pixels = x.shape[:3].num_elements()
     return (
@@ -35,13 +35,13 @@ def is_faster(x, kernel):
     )
 
 
-def convolve(x, kernel, border):
+def convolve(x: tf.Tensor, kernel: tf.Tensor, border: str) -> tf.Tensor:
     """A convolution of stride 1 that keeps the size.
 
     Args:
         x: [N,H,W,C_in], float32 or float64; H and W at least 2 for "REFLECT".
         kernel: [3,3,C_in,C_out].
-        border: what lies one pixel beyond the edge, as in tf.pad: "REFLECT" or "SYMMETRIC".
+        border: mode of tf.pad for the border of one pixel, "REFLECT" or "SYMMETRIC".
 
     Returns:
         [N,H,W,C_out].
@@ -53,20 +53,20 @@ def convolve(x, kernel, border):
     windows = tf.gather(tf.reshape(x, [-1, channels_in]), pixels)
     windows = _transform("input", windows)
     windows = tf.reshape(windows, [_WINDOW**2, -1, channels_in])
-    with tf.control_dependencies([windows]):  # Not before it is needed: it has four times the kernel's size.
+    with tf.control_dependencies([windows]):  # It has four times the size of the kernel: compute it late.
         kernel = _transform("kernel", tf.identity(kernel))
     kernel = tf.reshape(kernel, [_WINDOW**2, channels_in, channels_out])
     y = _transform("output", tf.matmul(windows, kernel))
     y = tf.reshape(y, [_TILE, _TILE, count, rows, columns, channels_out])
     y = tf.reshape(tf.transpose(y, [2, 3, 0, 4, 1, 5]), [count, rows * _TILE, columns * _TILE, channels_out])
     if any(side is None or side % _TILE for side in x.shape[1:3]):
-        y = y[:, :height, :width]  # Elsewhere its gradient would be a copy for nothing.
+        y = y[:, :height, :width]  # Otherwise the slice's gradient is a needless copy.
     y.set_shape([*x.shape[:3], channels_out])
     return y
 
 
 def _transform(name, x):
-    """A matrix [I,J] of `_TRANSFORMS` times `x`, J equal parts one after the other: [I, rest]."""
+    """A matrix [I,J] of `_TRANSFORMS` times `x` as J rows of equal size: [I, rest]."""
     matrix = graph_target.constant(_matrix, name, x.dtype)
     return tf.matmul(matrix, tf.reshape(x, [matrix.shape[1], -1]))
 
@@ -76,7 +76,7 @@ def _matrix(name, dtype):
 
 
 def _indices(count, height, width, border):
-    """Which pixel of all of them is where in which tile's window: [6,6,N,rows,columns], flat."""
+    """The pixels of each tile's window, as indices among all pixels: [6,6,N,rows,columns], flat."""
     first = tf.range(count) * (height * width)
     pixels = _line(height, border)[:, tf.newaxis, :, tf.newaxis] * width
     pixels += _line(width, border)[tf.newaxis, :, tf.newaxis, :]
@@ -84,17 +84,17 @@ def _indices(count, height, width, border):
 
 
 def _line(length, border):
-    """[6, tiles]: the same on one axis. Beyond the border it does not matter which."""
+    """[6, tiles]: the same on one axis. Pixels outside of the border are arbitrary."""
     first = tf.range(0, length, _TILE) - 1
     places = np.arange(_WINDOW)[:, np.newaxis] + first
     return reflect_indices(places, length, border)
 
 
 def _transforms():
-    """Of the output [4,6], the kernel [6,3] and the input [6,6] in one dimension (Toom and Cook's).
+    """The one-dimensional transforms of the output [4,6], the kernel [6,3] and the input [6,6] (Toom-Cook).
 
-    A polynomial's values at the points are powers of them times its coefficients, at infinity its last
-    coefficient. A convolution is the transpose of the product of polynomials.
+    The values of a polynomial at the points are the points' powers times its coefficients; at infinity its
+    last coefficient. Convolution is the transpose of polynomial multiplication.
     """
 
     def values(terms):
