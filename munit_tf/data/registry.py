@@ -111,12 +111,19 @@ def _from_folder(config: DataConfig) -> _Sources:
     missing = [name for name in required if name not in existing]
     if missing:
         raise InputError(f"{folder} has no folder {' and no '.join(missing)}: it must contain {LAYOUT}")
-    specs = [str(folder / name) if name in existing else None for name in tfds.FOLDERS]
-    return _from_specs(*specs, paired=config.paired)
+    train_a, train_b, test_a, test_b = (
+        str(folder / name) if name in existing else None for name in tfds.FOLDERS
+    )
+    return _from_specs(train_a, train_b, test_a, test_b, paired=config.paired)
 
 
 def _from_specs(
-    train_a: Optional[str], train_b: Optional[str], test_a: Optional[str], test_b: Optional[str], paired: bool
+    train_a: Optional[str],
+    train_b: Optional[str],
+    test_a: Optional[str],
+    test_b: Optional[str],
+    *,
+    paired: bool,
 ) -> _Sources:
     if not (train_a and train_b):
         raise InputError(f"--train_{'b' if train_a else 'a'} is missing: training needs both domains")
