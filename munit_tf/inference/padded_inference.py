@@ -104,7 +104,7 @@ class PaddedInference:
         Returns:
             [M,H,W,3] in [-1, 1], of the target domain.
         """
-        images = self._decode()(encoded.code, np.int32(rows), *([] if styles is None else [styles]))
+        images = self._decode()(encoded.code, np.array(rows, np.int32), *([] if styles is None else [styles]))
         return images[:, : encoded.height, : encoded.width].numpy()
 
     def encode_style(self, images: np.ndarray) -> np.ndarray:
