@@ -70,14 +70,14 @@ def _explore(options: ExploreConfig) -> None:
             "checkout, with Python 3.10 or later"
         )
     from munit_tf.distribution import devices
-    from munit_tf.explorer.model_service import Studio
+    from munit_tf.explorer.model_service import ModelService
     from munit_tf.explorer.server import Server
 
     devices.set_up()
     # SystemExit makes the server remove visitors' files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    studio = Studio(options.run, options.max_pixels)
-    with Server(studio, options.port, options.share, options.hosts or ()) as server:
+    service = ModelService(options.run, options.max_pixels)
+    with Server(service, options.port, options.share, options.hosts or ()) as server:
         print(f"open: {server.address} (Ctrl-C to stop)", flush=True)
         if server.public_address:
             print(f"public: {server.public_address}", flush=True)

@@ -27,12 +27,12 @@ MAY_IMPORT = {
     "models": {"errors", "keras_compat", "losses", "machine", "config", "storage", "networks"},
     "metrics": {"errors", "storage", "networks"},
     "runs": {"errors", "terminal", "config", "storage", "cli", "models"},
-    "serving": {"errors", "storage", "networks", "data", "models"},
+    "serving": {"errors", "config", "storage", "networks", "data", "models"},
     "inference": {"errors", "storage", "networks", "data", "models", "runs"},
     "training": {"errors", "terminal", "machine", "config", "storage", "distribution", "data", "models"}
     | {"runs"},
     "evaluation": {"errors", "config", "storage", "networks", "data", "models", "metrics", "runs"},
-    "explorer": {"errors", "terminal", "data", "models", "runs", "inference"},
+    "explorer": {"errors", "terminal", "config", "data", "models", "runs", "inference"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

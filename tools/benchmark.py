@@ -10,30 +10,31 @@ import os
 import statistics
 import sys
 import time
-from typing import Optional
+from typing import Any, Callable, Optional
 from unittest import mock
 
-# Before TensorFlow is imported: of its own messages only fatal ones.
+# Shows only fatal messages of TensorFlow; must be set before it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from munit_tf.cli.command_line import run_training_command
+from munit_tf.config.options import Options
 from munit_tf.config.schema import Config, option, to_text
 from munit_tf.errors import InputError
 from munit_tf.storage.atomic import atomic_write
 
 USAGE = """\
-Measures the time of a training step and of a translation, their rate of operations, and memory.
+Measures the time and the FLOP rate of a training step and of a translation, and memory.
 
   python tools/benchmark.py --sizes=128 --cycle_weight=10
   python tools/benchmark.py --sizes=128,256 --precisions=float32,bfloat16 --method=miso
   python tools/benchmark.py --dataset=FOLDER --resize=286 --image_size=256
 
-All other flags are those of munit_tf.train. With --dataset the input pipeline is measured, too, at
---resize and --image_size. Every line is a process of its own. GFLOP/s: the convolutions that a step has as
-methods' authors write it, in which either update makes the fakes, over the time that ours takes. The peak is
-that of one large float32 convolution on the same device, measured in the same process."""
+All other flags are those of munit_tf.train. With --dataset, the input pipeline is measured, too, with
+--resize and --image_size. Every line of the table is measured in a separate process. GFLOP/s counts the
+convolutions of a step in the authors' code, in which both updates compute the fakes, divided by the time of
+our step. The peak is that of a large float32 convolution on the same device, measured in the same process."""
 _WARM_UP = 2
-_TRANSLATIONS = 3  # For every step.
+_TRANSLATIONS = 3  # Per step.
 _PIPELINE_IMAGES = 128
 _PIPELINE_PATHS = (100, 10_000, 1_000_000)
 
@@ -43,21 +44,23 @@ class BenchmarkConfig(Config):
     """Benchmark."""
 
     sizes: Optional[tuple[str, ...]] = option(
-        None, "sides of square images, in pixels, with commas between (default: --image_size)"
+        None, "comma-separated sides of square images, in pixels (default: --image_size)"
     )
     batch_sizes: Optional[tuple[str, ...]] = option(
-        None, "images of each domain in one step, with commas between (default: --batch_size)"
+        None, "comma-separated numbers of images of each domain in one step (default: --batch_size)"
     )
     precisions: Optional[tuple[str, ...]] = option(
-        None, "with commas between (default: --precision)", choices=("float32", "bfloat16", "float16")
+        None,
+        "comma-separated precisions (default: --precision)",
+        choices=("float32", "bfloat16", "float16"),
     )
-    repeats: int = option(7, "steps to time; the median counts", minimum=1, maximum=1_000_000)
-    json: Optional[str] = option(None, "file to write the table to as JSON", path=True)
+    repeats: int = option(7, "steps to time; the median is reported", minimum=1, maximum=1_000_000)
+    json: Optional[str] = option(None, "file to write the table to, as JSON", path=True)
     profile: Optional[str] = option(
-        None, "folder to write a TensorBoard profile of a step to, of the first line", path=True
+        None, "folder for a TensorBoard profile of a step, for the first line of the table", path=True
     )
 
-    def __post_init__(self):  # noqa: D105
+    def __post_init__(self) -> None:  # noqa: D105
         super().__post_init__()
         for name in ("sizes", "batch_sizes"):
             for number in getattr(self, name) or ():
@@ -65,7 +68,7 @@ class BenchmarkConfig(Config):
                     raise InputError(f"--{name}={','.join(getattr(self, name))}: {number!r} is not a number")
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Runs the tool; returns its exit status."""
     from munit_tf.data import registry
     from munit_tf.runs.run_folder import CONFIGS
@@ -75,12 +78,12 @@ def main(argv):
     )
 
 
-def benchmark(config, options):
-    """Measures and prints.
+def benchmark(config: BenchmarkConfig, options: Options) -> None:
+    """Measures and prints the results.
 
     Args:
-        config: BenchmarkConfig.
-        options: config.Options; what they say of sizes, batch and precision is for where `config` does not.
+        config: benchmark options.
+        options: training options; sizes, batch sizes and precisions in `config` replace theirs.
 
     Raises:
         InputError: a size does not fit the networks, or a process was killed.
@@ -88,8 +91,8 @@ def benchmark(config, options):
     sizes = [(int(size), int(size)) for size in config.sizes or ()] or [options.data.image_size]
     for size in sizes:
         options.model.check_size(*size)
-    result = dict(method=options.train.method, rows=[])
-    rows = result["rows"]
+    rows: list[dict[str, Any]] = []
+    result: dict[str, Any] = dict(method=options.train.method, rows=rows)
     for size in sizes:
         for batch_size in map(int, config.batch_sizes or (options.train.batch_size,)):
             for precision in config.precisions or (options.train.precision,):
@@ -106,24 +109,24 @@ def benchmark(config, options):
     if options.data.dataset or options.data.train_a:
         result["pipeline"] = _in_new_process(_measure_pipeline, options)
         for count, rate in result["pipeline"].items():
-            print(f"input pipeline, {count} paths: {rate:.0f} images a second")
+            print(f"input pipeline, {count} paths: {rate:.0f} images per second")
         _write(config.json, result)
 
 
-def _write(path, result):
+def _write(path: Optional[str], result: dict[str, Any]) -> None:
     if path:
         with atomic_write(path) as file:
             file.write((json.dumps(result, indent=2) + "\n").encode())
 
 
-def _in_new_process(function, *arguments):
-    """What `function` returns, with a peak of memory of its own."""
+def _in_new_process(function: Callable, *arguments: Any) -> Any:
+    """Returns the result of `function` in a new process, which has its own peak memory."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
             return pool.submit(function, *arguments).result()
         except concurrent.futures.process.BrokenProcessPool:
-            raise InputError("the process was killed, as for want of memory: take smaller sizes") from None
+            raise InputError("the process was killed, probably out of memory: use smaller sizes") from None
 
 
 def _measure(options, repeats, profile):
@@ -157,7 +160,7 @@ def _measure(options, repeats, profile):
     with _Operations(model, elsewhere=1) as operations:
         translate_gflop = operations.count_of(translate.get_concrete_function(*arguments)) / 1e9
     seconds = _median_seconds(lambda: translate(*arguments).numpy(), repeats * _TRANSLATIONS)
-    peak = max(peak, _peak_of_convolution(tf))  # Others may have been at work during one of the two.
+    peak = max(peak, _peak_of_convolution(tf))  # Other processes may have slowed down one measurement.
     return {
         "device": devices.describe(),
         "step_seconds": step_seconds,
@@ -183,26 +186,26 @@ def _batch(tf, model, options):
 
 
 class _Operations:
-    """Counts the multiplications and additions of a model's convolutions, as often as authors have them.
+    """Counts the multiplications and additions of a model's convolutions as in the authors' code.
 
-    A context manager, to be entered while a function of the model is traced.
+    A context manager; functions of the model must be traced inside it.
 
-    What `prepare` and `make_fakes` make is made for either update, and learnt from in one: once forward and
-    thrice for the other, since a gradient takes two convolutions. The losses' networks are run once and
-    learnt from. What is made again for a gradient does not count.
+    In the authors' code both updates run `prepare` and `make_fakes`, one of them with a gradient. A gradient
+    takes two convolutions, so these count 1 + 3 times. The networks of the losses run once, with a gradient,
+    and count 3 times. Recomputation for a gradient does not count.
 
     Args:
         model: a Translator.
-        elsewhere: how often other calls count.
+        elsewhere: how many times other calls count.
     """
 
-    def __init__(self, model, elsewhere):
+    def __init__(self, model: Any, elsewhere: int):
         self._model = model
         self._factor = elsewhere
-        self._calls = []
+        self._calls: list[tuple[int, Any]] = []
 
-    def __enter__(self):
-        """Begins to listen."""
+    def __enter__(self) -> _Operations:
+        """Starts to record convolutions."""
         from munit_tf.networks.convolutions import Conv
 
         original = Conv.__call__
@@ -221,13 +224,13 @@ class _Operations:
             patch.start()
         return self
 
-    def __exit__(self, *error):
-        """Ends it."""
+    def __exit__(self, *error: object) -> None:
+        """Stops the recording."""
         for patch in self._patches:
             patch.stop()
 
-    def count_of(self, function):
-        """Of a concrete function traced just now: what its results need, so few losses of weight 0."""
+    def count_of(self, function: Any) -> int:
+        """The operations that the results of a concrete function need; it must have been traced just now."""
         graph = function.graph
         wanted, needed = [*(y.op for y in graph.outputs), *graph.control_outputs], set()
         while wanted:
@@ -251,7 +254,7 @@ class _Operations:
 
 
 def _peak_of_convolution(tf):
-    """The rate of the fastest of a few large float32 convolutions, in GFLOP/s."""
+    """The rate of the fastest of several large float32 convolutions, in GFLOP/s."""
     rates = []
     for size, channels in ((64, 256), (128, 128), (32, 512)):
         x = tf.random.stateless_normal([1, size, size, channels], [0, 0])
@@ -262,7 +265,7 @@ def _peak_of_convolution(tf):
     return max(rates)
 
 
-def _median_seconds(function, repeats):
+def _median_seconds(function: Callable[[], Any], repeats: int) -> float:
     times = []
     for _ in range(_WARM_UP + repeats):
         start = time.perf_counter()
@@ -271,8 +274,8 @@ def _median_seconds(function, repeats):
     return statistics.median(times[_WARM_UP:])
 
 
-def _measure_pipeline(options):
-    """{number of paths: images a second}: the same files under more and more paths."""
+def _measure_pipeline(options: Options) -> dict[int, float]:
+    """{number of paths: images per second} for the same files, repeated up to that number of paths."""
     from munit_tf.data import pipeline, registry
 
     sources = registry.open_dataset(options.data).train
@@ -298,7 +301,7 @@ def _measure_pipeline(options):
 
 
 class _Repeated:
-    """A source of images as if it had another length."""
+    """A source repeated up to a given length."""
 
     def __init__(self, source, length):
         self._source, self._length = source, length
@@ -309,8 +312,8 @@ class _Repeated:
     def __getitem__(self, index):
         return self._source[index % len(self._source)]
 
-    def name(self, index):
-        """What the image is called in messages."""
+    def name(self, index: int) -> str:
+        """The name of the image in messages."""
         return self._source.name(index % len(self._source))
 
 
@@ -331,7 +334,7 @@ _COLUMNS = (
 
 
 def _table(rows):
-    """Lines of text, the first with the columns' names."""
+    """Lines of text; the first has the column names."""
     lines = ["  ".join(title for title, _ in _COLUMNS)]
     for row in rows:
         rates = {f"{job}_rate": row[f"{job}_gflop"] / row[f"{job}_seconds"] for job in ("step", "translate")}

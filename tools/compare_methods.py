@@ -1,4 +1,4 @@
-"""Trains all methods on `shapes` under one budget and compares them, as the papers' tables do."""
+"""Trains all methods on `shapes` with one budget and compares them in a table."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import concurrent.futures
 import dataclasses
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import time
 from typing import Any, Optional
 
-# Before TensorFlow is imported: of its own messages only fatal ones.
+# Shows only fatal messages of TensorFlow; must be set before it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from munit_tf import train_classifier
@@ -30,13 +31,13 @@ from munit_tf.storage.atomic import atomic_write
 from munit_tf.terminal import say
 
 USAGE = """\
-Trains methods on the embedded shapes, each with every seed and under one budget, and evaluates them; writes
+Trains methods on the embedded shapes, each with every seed and with one budget, and evaluates them; writes
 comparison.json, comparison.md and comparison.png.
 
   python tools/compare_methods.py --output=runs/comparison
   python tools/compare_methods.py --output=runs/comparison --methods=munit,cyclegan --seeds=0 --steps=400
 
-What is done is kept: the same command goes on where it was stopped, and seeds and methods may be added."""
+Results are kept: the same command continues where it stopped, and more seeds and methods can be added."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Entrant:
     Attributes:
         label: its name in the table.
         method: `--method`.
-        options: of the method, where they are neither its defaults nor the common ones.
+        options: of the method, if they differ from its defaults and from the common ones.
     """
 
     label: str
@@ -68,8 +69,8 @@ ENTRANTS = {
     "bicyclegan": Entrant("BicycleGAN (from pairs)", "bicyclegan"),
 }
 
-# Each method has those of them that it knows; all else is its paper's.
-COMMON = dict(
+# Each method gets those of them that it has; its other options are those of its paper.
+COMMON: dict[str, Any] = dict(
     gen_dim=16,
     dis_dim=32,
     mlp_dim=64,
@@ -81,7 +82,7 @@ COMMON = dict(
     learning_rate_constant_steps=0,
     learning_rate_decay_steps=0,
 )
-# As many residual blocks as the others' encoder and decoder have together.
+# As many residual blocks as the encoder and the decoder of other methods in total.
 _RESNET_BLOCKS = 2 * COMMON["num_res_blocks"]
 
 
@@ -90,42 +91,44 @@ class CompareConfig(Config):
     """Comparison."""
 
     output: Optional[str] = option(None, "folder for the runs and the results", path=True, required=True)
-    methods: tuple[str, ...] = option(tuple(ENTRANTS), "which, with commas between", choices=tuple(ENTRANTS))
-    seeds: tuple[str, ...] = option(("0", "1", "2"), "of the trainings, with commas between")
-    steps: int = option(800, "of each training", minimum=1, maximum=MOST_STEPS)
+    methods: tuple[str, ...] = option(
+        tuple(ENTRANTS), "comma-separated methods to train", choices=tuple(ENTRANTS)
+    )
+    seeds: tuple[str, ...] = option(("0", "1", "2"), "comma-separated training seeds")
+    steps: int = option(800, "training steps per run", minimum=1, maximum=MOST_STEPS)
     batch_size: int = option(4, "images of each domain in one step", minimum=1, maximum=65_536, memory=True)
     size: int = option(
         32, "side of the images, in pixels: a power of two", minimum=32, maximum=8192, memory=True
     )
     jobs: int = option(
-        1, "trainings at once, each with its share of the CPU's cores", minimum=1, maximum=1024, memory=True
+        1, "runs to train in parallel, which share the CPU cores", minimum=1, maximum=1024, memory=True
     )
 
-    def __post_init__(self):  # noqa: D105
+    def __post_init__(self) -> None:  # noqa: D105
         super().__post_init__()
         for seed in self.seeds:
             if not seed.isdecimal() or len(seed) > 10 or int(seed) >= 2**32 or seed != str(int(seed)):
                 raise InputError(f"--seeds={','.join(self.seeds)}: {seed!r} is not a number below 2^32")
         for name in ("seeds", "methods"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):
-                raise InputError(f"--{name}={','.join(getattr(self, name))}: one is there twice")
+                raise InputError(f"--{name}={','.join(getattr(self, name))}: one of them is repeated")
         if self.size & (self.size - 1):
             raise InputError(f"--size={self.size}: must be a power of two")
 
-    def budget(self):
-        """What must be the same for results to stand in one table."""
+    def budget(self) -> dict[str, int]:
+        """The options that must be the same for all results in a table."""
         return dict(steps=self.steps, batch_size=self.batch_size, size=self.size)
 
 
-def options_of(entrant, config, seed):
-    """The munit_tf.config.options.Options of one training, all but `output`."""
+def options_of(entrant: Entrant, config: CompareConfig, seed: int) -> Options:
+    """The options of one training run, except `output`."""
     config_class = CONFIGS[entrant.method]
-    own = dict(COMMON, learning_rate_half_life_steps=max(1, config.steps * 2 // 5))
+    options = dict(COMMON, learning_rate_half_life_steps=max(1, config.steps * 2 // 5))
     if entrant.method == "cyclegan":
-        own.update(num_res_blocks=_RESNET_BLOCKS)
+        options.update(num_res_blocks=_RESNET_BLOCKS)
     if entrant.method == "bicyclegan":
-        own.update(num_downsample=config.size.bit_length() - 1)  # Its U-Net goes down to one pixel.
-    own.update(entrant.options)
+        options.update(num_downsample=config.size.bit_length() - 1)  # Its U-Net goes down to one pixel.
+    options.update(entrant.options)
     known = {field.name for field in dataclasses.fields(config_class)}
     return Options(
         data=DataConfig(
@@ -142,54 +145,55 @@ def options_of(entrant, config, seed):
             sample_every=config.steps,
             checkpoint_every=min(config.steps, 5000),
         ),
-        model=config_class(**{name: value for name, value in own.items() if name in known}),
+        model=config_class(**{name: value for name, value in options.items() if name in known}),
     )
 
 
 class Comparison:
-    """The folder of a comparison: what of it is done, and how to go on.
+    """The folder of a comparison: its results so far, and the remaining runs.
 
     Args:
-        config: CompareConfig.
+        config: options of the comparison.
 
     Attributes:
-        results: {entrant: {seed, as a str: {"seconds", "cpu_seconds", "metrics"}}}.
+        folder: the folder.
+        results: {method: {seed, as a str: {"seconds", "cpu_seconds", "metrics"}}}.
 
     Raises:
-        InputError: the folder holds a comparison under another budget, its file is damaged, or TensorFlow
+        InputError: the folder contains a comparison with another budget, its file is damaged, or TensorFlow
             cannot use the folder for runs.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: CompareConfig):
         self._config = config
-        self.folder = RunFolder(config.output).path  # Its runs' paths must suit TensorFlow, too.
+        self.folder = RunFolder(config.output).path  # Checks that TensorFlow accepts the path.
         self._file = self.folder / "comparison.json"
         self._classifier = self.folder / "classifier"
-        self.results = {}
+        self.results: dict[str, dict[str, Any]] = {}
         if self._file.exists():
-            kept = json_files.read(
-                self._file, _is_comparison, "remove it: finished trainings are only evaluated again then"
+            content = json_files.read(
+                self._file, _is_comparison, "remove it: finished runs are then only evaluated again"
             )
-            if kept["budget"] != config.budget():
-                flags = " ".join(f"--{name}={value}" for name, value in kept["budget"].items())
+            if content["budget"] != config.budget():
+                flags = " ".join(f"--{name}={value}" for name, value in content["budget"].items())
                 raise InputError(
-                    f"{self.folder} holds a comparison under another budget: go on with {flags}, or choose "
-                    "another --output"
+                    f"{self.folder} contains a comparison with another budget: continue with {flags}, or "
+                    "choose another --output"
                 )
-            self.results = kept["results"]
+            self.results = content["results"]
 
-    def run(self):
-        """Trains and evaluates what is not done yet.
+    def run(self) -> None:
+        """Trains and evaluates the remaining runs.
 
         Raises:
-            InputError: a training or an evaluation failed; what was done before is kept.
+            InputError: a training or an evaluation failed; earlier results are kept.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"--output={self.folder} cannot be written: {error.strerror}") from error
         if self._classifier.exists():
-            classifier.load(self._classifier)  # Where it is damaged, nothing is trained.
+            classifier.load(self._classifier)  # Raises InputError before training if it is damaged.
         else:
             self._train_classifier()
         wanted = [(name, seed) for seed in self._config.seeds for name in self._config.methods]
@@ -208,12 +212,12 @@ class Comparison:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def run_folder(self, name, seed):
-        """Where the run of an entrant lies."""
+    def run_folder(self, name: str, seed: str) -> pathlib.Path:
+        """The run folder of a method and seed."""
         return self.folder / f"{name}-{seed}"
 
     def _train_classifier(self):
-        # It tells outlines from fillings without a mistake after its first epoch.
+        # It makes no mistakes after its first epoch.
         train_classifier.train(
             train_classifier.ClassifierConfig(
                 dataset="shapes",
@@ -224,13 +228,13 @@ class Comparison:
             )
         )
 
-    def _train(self, name, seed):
-        """In a process of its own, with its output in a file; the time that it took, in all its pieces."""
+    def _train(self, name: str, seed: str) -> dict[str, float]:
+        """Trains in a new process that logs to a file; returns the total time, including interrupted runs."""
         run, log = self.run_folder(name, seed), self.folder / f"{name}-{seed}.log"
         flagfile, times = self.folder / f"{name}-{seed}.flags", self.folder / f"{name}-{seed}.json"
-        spent = dict(seconds=0, cpu_seconds=0)
+        spent: dict[str, float] = dict(seconds=0, cpu_seconds=0)
         if times.exists():
-            spent = json_files.read(times, _are_times, "remove it: the time is counted from then on")
+            spent = json_files.read(times, _are_times, "remove it: earlier training time is then not counted")
         with atomic_write(flagfile) as file:
             file.write(options_of(ENTRANTS[name], self._config, int(seed)).to_flagfile().encode())
         command = [sys.executable, "-m", "munit_tf.train", f"--flagfile={flagfile}", f"--output={run}"]
@@ -249,8 +253,8 @@ class Comparison:
             raise InputError(f"the training of {run.name} ended with status {process.returncode}: see {log}")
         return spent
 
-    def _evaluate(self, run):
-        """What `evaluation.json` holds for outlines to fillings."""
+    def _evaluate(self, run: pathlib.Path) -> dict[str, Any]:
+        """Returns the metrics from outlines to filled shapes."""
         config = EvaluateConfig(
             run=str(run),
             metrics=("shapes", "accuracy", "fid", "l1", "reconstruction"),
@@ -259,7 +263,7 @@ class Comparison:
         )
         evaluation = evaluate_runs.evaluate(config)[run.name]
         metrics = evaluation["directions"]["a2b"]["metrics"]
-        for needed in ("shapes", "accuracy", "fid"):  # The others are not every method's.
+        for needed in ("shapes", "accuracy", "fid"):  # Some methods do not support the others.
             if needed not in metrics:
                 raise InputError(f"{run}: no {needed}: {evaluation['not_computed'][needed]}")
         return metrics
@@ -290,8 +294,8 @@ def _are_times(value: Any) -> bool:
     )
 
 
-def compare(config):
-    """Runs the comparison and writes its table and picture."""
+def compare(config: CompareConfig) -> None:
+    """Runs the comparison and writes its table and image."""
     devices.set_up()
     comparison = Comparison(config)
     comparison.run()

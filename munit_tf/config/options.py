@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Optional
 
+from munit_tf.config.formats import FORMAT
 from munit_tf.config.schema import MOST_STEPS, Config, option, title, to_text
 from munit_tf.errors import InputError
 
@@ -150,7 +151,10 @@ class Options:
 
     def to_flagfile(self) -> str:
         """The text of a flagfile that repeats the run; `flagfiles.read` restores every value exactly."""
-        lines = ["# All options of this run. To repeat it: --flagfile=THIS_FILE --output=ANOTHER_FOLDER"]
+        lines = [
+            "# All options of this run. To repeat it: --flagfile=THIS_FILE --output=ANOTHER_FOLDER",
+            f"# Format {FORMAT}.",
+        ]
         for config in (self.data, self.train, self.model):
             lines.append(f"\n# {title(type(config))}")
             for field in dataclasses.fields(config):

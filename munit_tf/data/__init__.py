@@ -1,1 +1,1 @@
-"""Images: where they come from (`registry`, `sources`) and how they become batches (`pipeline`)."""
+"""Images: data sets (`registry`, `sources`) and batches for training (`pipeline`)."""

@@ -1,4 +1,4 @@
-"""Decoded images of every mode as RGB."""
+"""Conversion of decoded images of every mode to RGB."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any, Callable
 import numpy as np
 from PIL import Image
 
-# Small enough for a CPU's cache: several times faster than bands of megabytes.
+# Fits in a CPU cache: several times faster than bands of several megabytes.
 _BAND_PIXELS = 1 << 18
 
 
 class Unsupported(ValueError):
-    """Pixel values that have no meaning as colours of 8 or 16 bits."""
+    """Pixel values that cannot be interpreted as 8-bit or 16-bit colours."""
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """A decoded PIL image in mode RGB: on white where it is transparent, 16-bit grey scaled to 8 bits.
+    """Converts a decoded image to RGB: transparency becomes white, 16-bit grey is scaled to 8 bits.
 
-    It takes the memory of the result besides the image, and none where the image is RGB already.
+    Apart from the image, only the result takes memory; an image that is RGB already is returned unchanged.
 
     Raises:
-        Unsupported: grey values in floating point, negative or beyond 16 bits.
+        Unsupported: the grey values are floating point, negative or exceed 16 bits.
     """
     if image.mode == "F":
-        raise Unsupported("grey values in floating point")
+        raise Unsupported("floating-point grey values")
     if image.mode.startswith("I"):
         return _joined(image, _scaled)
     if image.has_transparency_data:
@@ -33,17 +33,17 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def scaled_ppm(image: Image.Image, data: bytes) -> Image.Image:
-    """The pixels of a binary PPM or PGM file whose largest value is neither 255 nor 65535.
+def scaled_ppm(image: Any, data: bytes) -> Image.Image:
+    """Decodes a binary PPM or PGM file whose largest value is neither 255 nor 65535.
 
-    Pillow decodes such files value by value in Python, which takes half a minute for a photo.
+    Pillow decodes these files value by value in Python, which takes half a minute for a photo.
 
     Args:
-        image: a PIL image that is not decoded yet.
-        data: the whole file.
+        image: the opened PIL image, not decoded yet.
+        data: the contents of the file.
 
     Returns:
-        PIL image of mode RGB; the values are those of Pillow, and of `to_rgb` for 16-bit grey.
+        RGB image with the same values as Pillow's, converted by `to_rgb` if it is 16-bit grey.
 
     Raises:
         ValueError: the file is too short.
@@ -65,7 +65,7 @@ def scaled_ppm(image: Image.Image, data: bytes) -> Image.Image:
 
 
 def bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """A PIL image in pieces of whole rows, to be worked on one by one: yields (the first row, PIL image)."""
+    """Splits an image into bands of full rows; yields (index of the band's first row, band)."""
     for top, rows in _spans(image):
         yield top, image.crop((0, top, image.width, top + rows))
 
@@ -77,7 +77,7 @@ def _spans(image: Any) -> Iterator[tuple[int, int]]:
 
 
 def _joined(image: Image.Image, convert: Callable) -> Image.Image:
-    """`image` converted to RGB band by band, in place where it is RGB."""
+    """Converts `image` to RGB band by band, in place if it is RGB."""
     result = image if image.mode == "RGB" else Image.new("RGB", image.size)
     for top, band in bands(image):
         result.paste(convert(band), (0, top))
@@ -86,10 +86,10 @@ def _joined(image: Image.Image, convert: Callable) -> Image.Image:
 
 
 def _scaled(band: Image.Image) -> Image.Image:
-    # Pillow's own conversion clips at 255.
+    # Pillow's conversion clips at 255.
     levels = np.asarray(band).astype(np.int64)
     if levels.min() < 0 or levels.max() > 65535:
-        raise Unsupported("grey values beyond 16 bits")
+        raise Unsupported("grey values that exceed 16 bits")
     return Image.fromarray(_to_8_bits(levels).astype(np.uint8)).convert("RGB")
 
 

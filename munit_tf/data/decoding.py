@@ -1,4 +1,4 @@
-"""Encoded images: what their headers say, and their pixels as the networks see them."""
+"""Reading image files: their headers, and their pixels as upright RGB."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import io
 import os
 import threading
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -31,38 +31,38 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# Blocks of Pillow's 16 MiB stay in the C library's pools, one for each thread: training that decodes large
-# photos grows by gigabytes. Those above 32 MiB go back to the system.
+# The C library keeps Pillow's default blocks of 16 MiB in a pool for each thread, so that training on large
+# photos takes gigabytes. It returns blocks above 32 MiB to the system.
 if "PILLOW_BLOCK_SIZE" not in os.environ:
     Image.core.set_block_size(64 << 20)
 
 
 class UnreadableImage(InputError):
-    """A file of which no image can be made, on any machine and at any time.
+    """A file that cannot be decoded, on any machine and at any time.
 
     Attributes:
         kind: "empty", "no_image", "too_large", "truncated", "damaged" or "unsupported".
     """
 
-    def __init__(self, kind, message):
+    def __init__(self, kind: str, message: str):
         super().__init__(message)
         self.kind = kind
 
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What an image file says of itself before anything is decoded.
+    """The properties of an image file that are known before it is decoded.
 
     Attributes:
-        format: Pillow's name, such as "JPEG".
-        width: in pixels, of the upright image.
-        height: likewise.
-        mode: Pillow's, such as "RGB" or "CMYK".
-        turned: EXIF says that it is stored in another orientation than upright.
+        format: Pillow's name of the format, e.g. "JPEG".
+        width: of the upright image, in pixels.
+        height: of the upright image, in pixels.
+        mode: Pillow's mode, e.g. "RGB" or "CMYK".
+        turned: EXIF gives an orientation other than upright.
         transparent: it has an alpha channel or a transparent colour.
-        deep: it has 16 bits for each channel.
-        animated: it has more than one frame or page.
-        memory: how many bytes decoding takes at most, besides those of the file.
+        deep: it has 16 bits per channel.
+        animated: it has several frames or pages.
+        memory: the most bytes that decoding takes, in addition to the file's.
     """
 
     format: str
@@ -77,7 +77,7 @@ class Header:
 
 
 def read(path: str) -> bytes:
-    """The bytes of an image file.
+    """Returns the contents of an image file.
 
     Raises:
         InputError: it cannot be read.
@@ -88,11 +88,11 @@ def read(path: str) -> bytes:
 
 
 def read_header(path: str) -> Header:
-    """The Header of an image file, of which little more than the header is read.
+    """Returns the Header of an image file; reads little more than its header.
 
     Raises:
         InputError: it cannot be read.
-        UnreadableImage: it is empty, no image, or exceeds a limit of `screening` by its header.
+        UnreadableImage: it is empty, not an image, or its header exceeds a limit of `screening`.
     """
     with _opened(path) as opened, _blamed(path), _pillow_image(opened) as (image, file):
         orientation = _orientation(image)
@@ -101,7 +101,7 @@ def read_header(path: str) -> Header:
         if orientation in (5, 6, 7, 8):
             width, height = height, width
         return Header(
-            format="JPEG" if image.format == "MPO" else image.format,
+            format=_format(image),
             width=width,
             height=height,
             mode=image.mode,
@@ -114,22 +114,22 @@ def read_header(path: str) -> Header:
 
 
 def decode(data: bytes, name: str) -> Image.Image:
-    """The image in an encoded file, upright and in colour.
+    """Decodes an image file to upright RGB.
 
-    Of an animation it is the first frame; EXIF orientation is applied; transparency becomes white;
-    16-bit grey is scaled to 8 bits.
+    Takes the first frame of an animation, applies the EXIF orientation, replaces transparency by white and
+    scales 16-bit grey to 8 bits.
 
     Args:
-        data: the whole file.
-        name: what to call the file in a message.
+        data: the contents of the file.
+        name: the file's name in messages.
 
     Returns:
-        PIL image of mode RGB.
+        RGB image.
 
     Raises:
-        UnreadableImage: the file is empty, damaged, no image, of an unknown kind, or exceeds a limit of
-            `screening`, which is found before anything is decoded.
-        InputError: memory does not suffice for it.
+        UnreadableImage: the file is empty, damaged, not an image, of an unknown kind, or exceeds a limit of
+            `screening` (checked before decoding).
+        InputError: there is not enough memory.
     """
     if not data:
         raise _empty(name)
@@ -144,27 +144,26 @@ def decode(data: bytes, name: str) -> Image.Image:
 
 
 def large_alone(memory: int) -> contextlib.AbstractContextManager:
-    """A context in which only one of all threads is with a large image, for the sake of memory.
+    """A context that at most one thread enters at a time for a large image, to limit memory.
 
     Args:
-        memory: how many bytes it takes to decode.
+        memory: the bytes that decoding the image takes.
     """
     return _LARGE if memory > _LARGE_BYTES else contextlib.nullcontext()
 
 
 def suffix(data: bytes) -> str:
-    """The file name suffix, such as ".png", that suits an image file's bytes; ".jpg" where they are none."""
+    """The file name suffix for the contents of an image file, e.g. ".png"; ".jpg" if they are unreadable."""
     try:
         with _blamed(""), _pillow_image(io.BytesIO(data)) as (image, _):
-            return {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif"}.get(
-                image.format, "." + image.format.lower()
-            )
+            kind = _format(image)
+            return {"JPEG": ".jpg", "TIFF": ".tif"}.get(kind, f".{kind.lower()}")
     except UnreadableImage:
-        return ".jpg"  # Whoever reads it says so, and under its name.
+        return ".jpg"  # The error is reported when the file is read.
 
 
 @contextlib.contextmanager
-def _opened(path):
+def _opened(path: str) -> Iterator[BinaryIO]:
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -172,23 +171,23 @@ def _opened(path):
                 raise _empty(path)
             if size > MAX_BYTES:
                 raise UnreadableImage(
-                    "too_large", f"{path} has more than {MAX_BYTES >> 30} GiB: scale it down or remove it"
+                    "too_large", f"{path} is larger than {MAX_BYTES >> 30} GiB: scale it down or remove it"
                 )
             yield file
     except OSError as error:
         raise InputError(
-            f"cannot read {path}: {error.strerror or error}; restore it or take it out of the data set"
+            f"cannot read {path}: {error.strerror or error}; restore it or remove it from the data set"
         ) from error
 
 
-def _empty(name):
+def _empty(name: str) -> UnreadableImage:
     return UnreadableImage("empty", f"{name} is empty (0 bytes): fetch it again or remove it")
 
 
 @contextlib.contextmanager
-def _pillow_image(file: BinaryIO) -> Iterator[tuple[Image.Image, screening.MeteredFile]]:
-    """A file as a Pillow image that is not decoded yet, and the file as it was checked."""
-    metered = screening.MeteredFile(file)
+def _pillow_image(file: BinaryIO) -> Iterator[tuple[Any, screening.MeteredFile]]:
+    """Yields an opened Pillow image, not decoded yet, and its metered file."""
+    metered: Any = screening.MeteredFile(file)
     screening.check_header(metered)
     with Image.open(metered, formats=_FORMATS) as image:
         screening.check_size(image, metered.size)
@@ -197,16 +196,16 @@ def _pillow_image(file: BinaryIO) -> Iterator[tuple[Image.Image, screening.Meter
 
 
 def _decode_stored(data: bytes, alone: contextlib.ExitStack) -> tuple[Image.Image, int]:
-    """(RGB image as it is stored, EXIF orientation); Pillow's own image is freed. `alone` keeps the lock."""
+    """Returns (RGB image as stored, EXIF orientation); frees Pillow's image. `alone` holds the lock."""
     with _pillow_image(io.BytesIO(data)) as (image, file):
         scans = screening.check_data(image, data)
-        # A PNG file may have its EXIF data after its pixels, and Pillow looks for them only once.
+        # PNG files may have EXIF data after the pixels, and Pillow looks for them only once.
         turned = image.format != "PNG" and _orientation(image) in _UPRIGHT
         alone.enter_context(large_alone(screening.memory(image, file.kept, scans, turned)))
         if image.tile and image.tile[0][0] == "ppm":
             return scaled_ppm(image, data), 1
         image.load()
-        orientation = _orientation(image)  # 1 for a TIFF image, which is upright now.
+        orientation = _orientation(image)  # 1 for TIFF: load() has made it upright.
         memory = screening.memory(image, file.kept, scans, orientation in _UPRIGHT)
         alone.enter_context(large_alone(memory))
         return to_rgb(image), orientation
@@ -214,13 +213,13 @@ def _decode_stored(data: bytes, alone: contextlib.ExitStack) -> tuple[Image.Imag
 
 @contextlib.contextmanager
 def _blamed(name: str) -> Iterator[None]:
-    """Inside, whatever Pillow raises is the fault of the file of this name."""
+    """Turns every exception of Pillow into an error about the file `name`."""
     try:
         yield
     except InputError:
         raise
     except MemoryError as error:
-        raise InputError(f"memory does not suffice to decode {name}: scale it down or remove it") from error
+        raise InputError(f"not enough memory to decode {name}: scale it down or remove it") from error
     except UnidentifiedImageError as error:
         raise UnreadableImage(
             "no_image",
@@ -232,12 +231,12 @@ def _blamed(name: str) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise UnreadableImage(
             "too_large",
-            f"{name} has more than {MAX_PIXELS} pixels by its header: scale it down or remove it",
+            f"{name} has more than {MAX_PIXELS} pixels according to its header: scale it down or remove it",
         ) from error
-    # Pillow's decoders raise whatever suits the format: OSError, SyntaxError, struct.error, ...
+    # Pillow's decoders raise different types: OSError, SyntaxError, struct.error, ...
     except Exception as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # The disk's, not the file's: Pillow's own have no number, and EINVAL is a jump it took.
+            raise  # A disk error. Pillow's have no errno, or EINVAL after an invalid seek.
         reason = " ".join(str(error).split()) or type(error).__name__
         kind = "truncated" if "truncated" in reason.lower() else "damaged"
         raise UnreadableImage(
@@ -246,25 +245,30 @@ def _blamed(name: str) -> Iterator[None]:
         ) from error
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF's, from 1, which is upright, to 8."""
+def _format(image: Any) -> str:
+    """Pillow's name of the format; MPO is JPEG with further images."""
+    return "JPEG" if image.format == "MPO" else image.format
+
+
+def _orientation(image: Any) -> int:
+    """The EXIF orientation, from 1 (upright) to 8."""
     screening.check_exif(image)
-    # A PNG file without EXIF would be decoded in search of it.
+    # PngImageFile.getexif decodes the image if the header has no EXIF.
     exif = Image.Image.getexif(image) if image.format == "PNG" else image.getexif()
     return exif.get(_ORIENTATION, 1)
 
 
-def _stored_size(image: Image.Image) -> tuple[int, int]:
-    """(width, height) as stored; for TIFF files, some versions of Pillow give the upright image's."""
+def _stored_size(image: Any) -> tuple[int, int]:
+    """(width, height) as stored; for TIFF files, some versions of Pillow return the upright size."""
     return (image.tag_v2[256], image.tag_v2[257]) if image.format == "TIFF" else image.size
 
 
-def _is_animated(image: Image.Image, file: screening.MeteredFile) -> bool:
-    if image.format == "MPO":  # A photo with its depth or preview.
+def _is_animated(image: Any, file: screening.MeteredFile) -> bool:
+    if image.format == "MPO":  # The other images are a depth map or a preview.
         return False
-    # A GIF file is read up to its next frame, in pieces of 255 bytes where it is sound.
+    # Pillow reads a GIF file up to its next frame, in blocks of 255 bytes in a valid file.
     file.allow(10_000 + file.size // 64)
     try:
         return getattr(image, "is_animated", False)
-    except Exception:  # What comes after the first frame may be damaged in any way.
+    except Exception:  # The file may be damaged after its first frame.
         return False

@@ -1,4 +1,4 @@
-"""What every download shares: where it goes, one short connection attempt, all or nothing."""
+"""Shared by all downloads: the folder, a connection test, a lock and atomic folders."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import sys
 import threading
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any, Optional
 
+from munit_tf.config.options import DataConfig
 from munit_tf.errors import InputError
 from munit_tf.storage.paths import absolute
 from munit_tf.terminal import say
@@ -22,33 +24,33 @@ CONNECT_TIMEOUT_S = 10
 _PORTS = {"http": 80, "https": 443}
 
 
-def data_dir(config):
-    """The folder of downloads and prepared data: `--data_dir`, else TFDS' own default."""
+def data_dir(config: DataConfig) -> pathlib.Path:
+    """The folder for downloads and prepared data: `--data_dir`, or the default of TFDS."""
     chosen = config.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     return pathlib.Path(absolute(chosen))
 
 
-def check_reachable(url, name, hint):
-    """Tries once, for at most CONNECT_TIMEOUT_S all told, to connect to where `url` is.
+def check_reachable(url: str, name: str, hint: str) -> None:
+    """Tries once to connect to the host of `url`, for at most CONNECT_TIMEOUT_S seconds in total.
 
-    Libraries that download retry for minutes and leave files behind; this asks before they start.
+    Download libraries retry for minutes and leave files behind, so the connection is tested first.
 
     Args:
-        url: str; where the environment names a proxy for it, the proxy is tried.
+        url: the address; if the environment sets a proxy for it, the proxy is tested.
         name: the data set, for the message.
         hint: what else the user can do, for the message.
 
     Raises:
-        InputError: if there is no connection.
+        InputError: there is no connection, or the address is invalid.
     """
     try:
         parts = urllib.parse.urlsplit(url)
-    except ValueError:  # Such as a bracket of an IPv6 address alone.
+    except ValueError:  # E.g. an unmatched bracket of an IPv6 address.
         parts = urllib.parse.SplitResult("", "", "", "", "")
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise InputError(f"{url} is no http:// or https:// address: correct it")
-    outcome = queue.SimpleQueue()
-    # In a thread, since neither name look-up nor several addresses of one host heed a timeout.
+        raise InputError(f"{url} is not an http:// or https:// address: correct it")
+    outcome: queue.SimpleQueue[Optional[str]] = queue.SimpleQueue()
+    # In a thread: the timeout of a connection covers neither DNS lookup nor several addresses of a host.
     attempt = threading.Thread(target=lambda: outcome.put(_connect(parts)), daemon=True)
     attempt.start()
     try:
@@ -59,36 +61,40 @@ def check_reachable(url, name, hint):
         raise InputError(f"cannot reach {parts.hostname} to download {name} ({error}); {hint}")
 
 
-def _connect(parts):
-    """None, or what went wrong."""
+def _connect(parts: urllib.parse.SplitResult) -> str | None:
+    """Returns the error message of a connection attempt, or None if it succeeds."""
     proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass(parts.hostname):
+    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
         parts = urllib.parse.urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     try:
         address = (parts.hostname, parts.port or _PORTS[parts.scheme])
         socket.create_connection(address, CONNECT_TIMEOUT_S).close()
     except OSError as error:
         return error.strerror or str(error)
-    except (ValueError, KeyError) as error:  # A port or name that cannot be, an unknown proxy.
+    except (ValueError, KeyError) as error:  # An invalid port or name, an unknown kind of proxy.
         return f"bad address: {error}"
     return None
 
 
 def check_whole(folder: pathlib.Path, names: Iterable[str]) -> None:
-    """Raises InputError where a folder of prepared images lacks one of its subfolders."""
+    """Checks that a folder of prepared images has all its subfolders.
+
+    Raises:
+        InputError: one is missing.
+    """
     for name in names:
         if not (folder / name).is_dir():
-            raise InputError(f"{folder} has no folder {name}: remove {folder}, and it is prepared again")
+            raise InputError(f"{folder} has no folder {name}: remove {folder} to prepare it again")
 
 
 @contextlib.contextmanager
-def exclusive_builder(root):
-    """Makes folder `root` and lets one process at a time into the block; others wait.
+def exclusive_builder(root: pathlib.Path) -> Iterator[None]:
+    """Creates folder `root` and lets one process at a time enter the block; others wait.
 
-    The lock is the operating system's, which takes it back when the process dies.
+    The operating system releases the lock if the process dies.
 
     Raises:
-        InputError: if `root` (pathlib.Path) cannot be written to.
+        InputError: `root` is not writable.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -101,32 +107,32 @@ def exclusive_builder(root):
         yield
 
 
-def _wait_for_lock(file, root):
-    import fcntl  # Not on every system that can read prepared data.
+def _wait_for_lock(file: Any, root: pathlib.Path) -> None:
+    import fcntl  # Unavailable on Windows, which can still read prepared data.
 
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        say(f"waiting for another process that prepares data in {root}", file=sys.stderr)
+        say(f"waiting for another process that is preparing data in {root}", file=sys.stderr)
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
 @contextlib.contextmanager
-def atomic_folder(root, relative):
-    """Makes folder `root / relative` completely or not at all; call it inside `exclusive_builder(root)`.
+def atomic_folder(root: pathlib.Path, relative: str) -> Iterator[pathlib.Path | None]:
+    """Creates folder `root / relative` atomically; call it inside `exclusive_builder(root)`.
 
-    The block fills the temporary folder that it is given. When it ends well the folder gets its
-    name; when it fails, the folder is removed; what a process that died left is removed next time.
+    The block fills a temporary folder, which is renamed if the block succeeds and removed if it fails.
+    The next call removes what a killed process left behind.
 
     Args:
-        root: pathlib.Path of an existing folder.
-        relative: str, such as "cat2dog/4.0.1".
+        root: an existing folder.
+        relative: path of the new folder in `root`, e.g. "cat2dog/4.0.1".
 
     Yields:
-        pathlib.Path of the empty temporary folder, or None if `root / relative` is there already.
+        The empty temporary folder, or None if `root / relative` exists.
 
     Raises:
-        InputError: if the folder cannot be written.
+        InputError: the folder cannot be written.
     """
     final = root / relative
     if final.is_dir():

@@ -1,4 +1,8 @@
-"""Pictures for people: 8-bit images and labelled grids."""
+"""Images to look at: 8-bit values and labeled grids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -8,22 +12,26 @@ _GAP = 4
 _TEXT_HEIGHT = 22
 
 
-def to_uint8(images):
-    """Float images in [-1, 1] -> uint8 round((x + 1) * 127.5): one rule for every image."""
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Float images in [-1, 1] -> uint8 round((x + 1) * 127.5), the same for all images that are written."""
     return np.clip(np.rint((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
-def grid(rows, labels, row_labels=None):
+def grid(
+    rows: Sequence[Sequence[np.ndarray | None]],
+    labels: Sequence[str],
+    row_labels: Sequence[str] | None = None,
+) -> Image.Image:
     """A table of images with a label above each column.
 
     Args:
-        rows: list of rows; a row is a list of float images [H,W,3] in [-1, 1] of one size, or None for
-            an empty place. Small images are enlarged by a whole number, so that they can be seen.
-        labels: one str for each column.
-        row_labels: one for each row, to its left, or None.
+        rows: rows of float images [H,W,3] in [-1, 1], all of one size, or None for an empty cell. Small
+            images are enlarged by an integer factor.
+        labels: one per column.
+        row_labels: one per row, to the left of it, or None.
 
     Returns:
-        A PIL image.
+        RGB image.
     """
     height, width = next(cell.shape[:2] for row in rows for cell in row if cell is not None)
     zoom = max(1, -(-_SMALLEST_CELL // min(height, width)))

@@ -1,8 +1,8 @@
-"""Batches for training: stateless, so that a run resumed at step k goes on bit for bit.
+"""Batches for training: stateless, so that a run resumed at step k continues bit for bit.
 
-Everything about step k follows from (seed, k) alone. Its images have the positions
-k * batch_size + j in an endless sequence; a domain of n images is gone through in epochs of n
-positions, each in an order of its own. A domain's epochs do not heed the other domain's.
+Step k depends on (seed, k) only. Its images have the positions k * batch_size + j in an endless
+sequence. In a domain of n images, every n positions are an epoch, with its own order. The epochs of
+the two domains are independent.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import functools
 import hashlib
 import os
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,63 +22,62 @@ from PIL import Image
 from munit_tf.config.options import check_sizes
 from munit_tf.data.decoding import UnreadableImage
 from munit_tf.data.screening import MAX_PIXELS
+from munit_tf.data.sources import Source
 from munit_tf.errors import InputError
 
-# After a rollback training goes on this many steps further along in the endless sequence.
+# After a rollback, training skips this many steps of the endless sequence.
 _DETOUR = 2**32
 
 
 def training_batches(
-    sources,
+    sources: Mapping[str, Source],
     *,
-    resize,
-    image_size,
-    batch_size,
-    seed,
-    noise,
-    start,
-    stop,
-    paired=False,
-    rollbacks=(),
-    context=None,
-):
-    """Batches of steps start, ..., stop - 1: randomly cropped and flipped images, and noise.
+    resize: int,
+    image_size: tuple[int, int],
+    batch_size: int,
+    seed: int,
+    noise: Mapping[str, Sequence[int]],
+    start: int,
+    stop: int,
+    paired: bool = False,
+    rollbacks: Sequence[int] = (),
+    context: tf.distribute.InputContext | None = None,
+) -> tf.data.Dataset:
+    """Batches for the steps start, ..., stop - 1: randomly cropped and flipped images, and noise.
 
-    The shorter side is resized to `resize` (bilinear, antialiased), then a crop of `image_size` is
-    taken and flipped left to right half of the time. Every epoch shows each image exactly once.
-    Files are decoded as they are needed, in as many threads as there are CPUs.
+    The shorter side is resized to `resize` (bilinear, antialiased). A random crop of `image_size` is
+    flipped left to right with probability 1/2. Every epoch shows each image exactly once. Files are
+    decoded on demand, with one thread per CPU.
 
     Args:
-        sources: {domain: source}; domains "a" and "b".
+        sources: {domain: source} for the domains "a" and "b".
         resize: the shorter side after resizing, in pixels.
         image_size: (height, width) of the crop, in pixels.
         batch_size: images of each domain in one step, over all replicas.
-        seed: int; everything random depends on it and the step only.
-        noise: {name: shape of one sample, a tuple}, drawn from the standard normal distribution.
+        seed: all random values depend on the seed and the step only.
+        noise: {name: shape of one sample}, drawn from the standard normal distribution.
         start: the first step.
         stop: one past the last step.
-        paired: image i of a and image i of b belong together: they come in the same order, with the
-            same crop and flip.
-        rollbacks: steps that training went back to; from each on, images and noise are others.
-        context: tf.distribute.InputContext of the worker that loads, where batches are shared out over
-            several replicas.
+        paired: image i of a and image i of b belong together and get the same order, crop and flip.
+        rollbacks: steps that training returned to; after each of them, images and noise change.
+        context: of this worker, if batches are split over several replicas.
 
     Returns:
-        tf.data.Dataset of stop - start dicts: each domain float32 [batch_size, height, width, 3] in
-        [-1, 1], each noise float32 [batch_size, *shape]. With a `context`: a dict for each of the
-        worker's replicas in turn, of that replica's rows; other workers' rows are not loaded.
-        An image that cannot be decoded or is too small for the crop ends the iteration with an error of
-        TensorFlow's: iterate inside `input_errors()`.
+        Dataset of stop - start dicts: for each domain float32 [batch_size, height, width, 3] in
+        [-1, 1], for each noise float32 [batch_size, *shape]. With a `context`: one dict per replica of
+        the worker, with the rows of that replica; rows of other workers are not loaded.
+        An image that cannot be decoded or is too small for the crop ends the iteration with a
+        TensorFlow error: iterate inside `input_errors()`.
 
     Raises:
-        InputError: if the sizes fit no image, or paired sources differ in length.
+        InputError: the sizes are invalid, or paired sources differ in length.
     """
     check_sizes(resize, image_size)
     if paired and len({len(source) for source in sources.values()}) > 1:
         counts = ", ".join(f"{len(source)} of {domain}" for domain, source in sources.items())
-        raise InputError(f"--paired needs as many images of a as of b, but there are {counts}")
+        raise InputError(f"--paired needs equally many images of a and b, but there are {counts}")
     if overlap := sources.keys() & noise.keys():
-        raise ValueError(f"noise has the names of domains: {sorted(overlap)}")
+        raise ValueError(f"noise has names of domains: {sorted(overlap)}")
     context = context or tf.distribute.InputContext()
     rows = batch_size // context.num_input_pipelines
     rows_of_replica = context.get_per_replica_batch_size(batch_size)
@@ -100,8 +101,8 @@ def training_batches(
             for name, shape in noise.items()
         }
 
-    # Pillow decodes outside Python's lock, so threads help. They are the data set's own, however
-    # few TensorFlow is given for the training step.
+    # Pillow releases the GIL while it decodes, so threads help. The pool is private: its size does not
+    # depend on the threads that TensorFlow has for the training step.
     threads = os.cpu_count()
     options = tf.data.Options()
     options.threading.private_threadpool_size = threads
@@ -116,11 +117,11 @@ def training_batches(
 
 
 @contextlib.contextmanager
-def input_errors():
-    """Raises an InputError that came from a thread of `training_batches` as what it was.
+def input_errors() -> Iterator[None]:
+    """Restores an InputError from a thread of `training_batches`.
 
-    TensorFlow carries an exception out of its threads as the text of an OpError, whichever way the
-    data set is iterated (a loop, `fit`, a strategy):
+    TensorFlow passes an exception from its threads on as the text of an OpError, in a loop, in `fit`
+    and under a strategy:
 
         with pipeline.input_errors():
             model.fit(batches)
@@ -135,32 +136,34 @@ def input_errors():
         raise
 
 
-def load_images(source, indices, *, resize, image_size):
-    """Images for looking at and for measuring: resized as in training, centre crop, no flip.
+def load_images(
+    source: Source, indices: Iterable[int], *, resize: int, image_size: tuple[int, int]
+) -> np.ndarray:
+    """Images for display and evaluation: resized as in training, center crop, no flip.
 
     Args:
-        source: a source.
-        indices: iterable of int.
+        source: where the images come from.
+        indices: of the images in the source.
         resize: the shorter side after resizing, in pixels.
         image_size: (height, width) of the crop, in pixels.
 
     Returns:
-        numpy float32 [len(indices), height, width, 3] in [-1, 1].
+        float32 [N, height, width, 3] in [-1, 1], for N indices.
 
     Raises:
-        InputError: if an image cannot be decoded or is too small for the crop.
+        InputError: an image cannot be decoded or is too small for the crop.
     """
     images = [to_array(_crop(source, index, resize, image_size)) for index in indices]
     return np.stack(images) if images else np.zeros((0, *image_size, 3), np.float32)
 
 
-def resized(width, height, resize):
-    """(width, height) of an image whose shorter side becomes `resize`; all in pixels.
+def resized(width: int, height: int, resize: int) -> tuple[int, int]:
+    """(width, height) of an image after its shorter side is resized to `resize`; all in pixels.
 
     Raises:
-        InputError: if it is so long and thin that it would have more than MAX_PIXELS then.
+        InputError: the image is so long and thin that it would have more than MAX_PIXELS.
     """
-    # The longer side is rounded down, as in torchvision, which the authors used.
+    # The longer side is rounded down, as in torchvision, which the authors' code uses.
     shorter = min(width, height)
     size = (width * resize // shorter, height * resize // shorter)
     if size[0] * size[1] > MAX_PIXELS:
@@ -170,23 +173,29 @@ def resized(width, height, resize):
     return size
 
 
-def resize_shorter(image, resize):
-    """A PIL image with its shorter side `resize` pixels long, bilinear and antialiased.
+def resize_shorter(image: Image.Image, resize: int) -> Image.Image:
+    """Resizes the shorter side of an image to `resize` pixels (bilinear, antialiased).
 
     Raises:
-        InputError: as `resized` does.
+        InputError: see `resized`.
     """
     size = resized(*image.size, resize)
     return image if size == image.size else image.resize(size, Image.Resampling.BILINEAR)
 
 
-def to_array(image):
-    """A PIL RGB image as numpy float32 [height, width, 3] in [-1, 1]."""
+def to_array(image: Image.Image) -> np.ndarray:
+    """RGB image -> float32 [H,W,3] in [-1, 1]."""
     return np.asarray(image).astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
-def _crop(source, index, resize, image_size, place=None):
-    """The PIL crop at `place` = (down, across), each a fraction in [0, 1); the central one if None."""
+def _crop(
+    source: Source,
+    index: int,
+    resize: int,
+    image_size: tuple[int, int],
+    place: tuple[float, float] | None = None,
+) -> Image.Image:
+    """Crops at `place` = (vertical, horizontal), fractions in [0, 1); at the center if None."""
     original = source[index]
     height, width = image_size
     try:
@@ -206,23 +215,25 @@ def _crop(source, index, resize, image_size, place=None):
     return image.crop((left, top, left + width, top + height))
 
 
-def _load_augmented(source, resize, image_size, index, draws):
-    """Crops and flips as `draws` says: three numbers in [0, 1) for down, across and the flip."""
-    down, across, flip = (float(draw) for draw in draws)
-    image = _crop(source, int(index), resize, image_size, (down, across))
+def _load_augmented(
+    source: Source, resize: int, image_size: tuple[int, int], index: np.ndarray, draws: np.ndarray
+) -> np.ndarray:
+    """Crops and flips; `draws` are random numbers in [0, 1): vertical, horizontal, flip."""
+    vertical, horizontal, flip = (float(draw) for draw in draws)
+    image = _crop(source, int(index), resize, image_size, (vertical, horizontal))
     if flip < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return to_array(image)
 
 
-def _shuffled_index(position, count, seed, domain):
-    """Which of a domain's `count` images has this position of the endless sequence."""
+def _shuffled_index(position: tf.Tensor, count: int, seed: int, domain: str) -> tf.Tensor:
+    """The index of the image, out of `count`, at a position of a domain's endless sequence."""
     epoch_seed = _seed_of(seed, "order", domain, position // count)
     return tf.random.experimental.index_shuffle(position % count, epoch_seed, count - 1)
 
 
-def _seed_of(seed, purpose, name, number):
-    """Folds all that a draw depends on into the two numbers that TensorFlow takes as a seed."""
+def _seed_of(seed: int, purpose: str, name: str, number: tf.Tensor) -> tf.Tensor:
+    """Combines everything that a draw depends on into a TensorFlow seed of two numbers."""
     digest = hashlib.sha256(f"{seed}/{purpose}/{name}".encode()).digest()
-    stream = np.frombuffer(digest[:16], dtype="<i8")
+    stream: Any = np.frombuffer(digest[:16], dtype="<i8")
     return tf.random.experimental.stateless_fold_in(tf.constant(stream), number)

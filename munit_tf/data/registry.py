@@ -1,4 +1,4 @@
-"""Data sets by name, and folders of images, each as a `Dataset` of sources."""
+"""Known data sets and folders of images, as a `Dataset` of sources."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import difflib
 import functools
 import os
 import pathlib
-from typing import Any, Callable
+from typing import Callable, Optional
 
+from munit_tf.config.options import DataConfig
 from munit_tf.data import archives, tfds
 from munit_tf.data.readable_images import skip_unreadable
 from munit_tf.data.shapes import Shapes
-from munit_tf.data.sources import ImageFiles, list_images
+from munit_tf.data.sources import ImageFiles, Source, list_images
 from munit_tf.errors import InputError
 from munit_tf.storage.paths import absolute
 
@@ -25,22 +26,25 @@ class Dataset:
 
     Attributes:
         train: {"a": source, "b": source}.
-        test: the same, or {} for a data set without test images of both domains.
+        test: the same, or {} if test images are missing.
     """
 
-    train: dict[str, Any]
-    test: dict[str, Any]
+    train: dict[str, Source]
+    test: dict[str, Source]
+
+
+_Sources = tuple[dict[str, Source], dict[str, Source]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What a name in the registry stands for.
+    """A data set in the registry.
 
     Attributes:
-        a: what domain a shows.
-        b: what domain b shows.
+        a: the contents of domain a.
+        b: the contents of domain b.
         origin: where the images come from.
-        licence: what may be done with them, in a word.
+        licence: the terms of use, in a few words.
         load: (name, DataConfig) -> (train, test), the two dicts of `Dataset`.
         is_here: (name, DataConfig) -> whether `load` needs no download.
     """
@@ -49,29 +53,30 @@ class Entry:
     b: str
     origin: str
     licence: str
-    load: Callable
-    is_here: Callable = lambda name, config: True
+    load: Callable[[str, DataConfig], _Sources]
+    is_here: Callable[[str, DataConfig], bool] = lambda name, config: True
 
 
-def open_dataset(config):
-    """The images that a DataConfig asks for, downloaded first if need be.
+def open_dataset(config: DataConfig) -> Dataset:
+    """Opens the data set that the options name, downloading it if necessary.
 
     Args:
-        config: DataConfig.
+        config: data options.
 
     Returns:
-        Dataset. If `config.paired`, image i of a and image i of b belong together. If
-        `config.unreadable` is "skip", no image of it is unreadable: see `skipping`.
+        The images. If `config.paired`, image i of a and image i of b belong together. If
+        `config.unreadable` is "skip", unreadable images are replaced, see `readable_images`.
 
     Raises:
-        InputError: if the options contradict each other, images are missing or have no pair, or a
-            download fails.
+        InputError: the options contradict each other, images are missing or have no pair, or a download
+            fails.
     """
     folders = (config.train_a, config.train_b, config.test_a, config.test_b)
     if config.dataset and any(folders):
         raise InputError("give --dataset or --train_a --train_b (--test_a --test_b), not both")
     if config.dataset in ENTRIES:
-        train, test = ENTRIES[config.dataset].load(config.dataset, config)
+        name: str = config.dataset
+        train, test = ENTRIES[name].load(name, config)
     elif config.dataset:
         train, test = _from_folder(config)
     elif any(folders):
@@ -86,41 +91,55 @@ def open_dataset(config):
     return Dataset(train, test)
 
 
-def is_here(config):
-    """Whether `open_dataset` needs no download for a DataConfig."""
+def is_here(config: DataConfig) -> bool:
+    """Whether `open_dataset` needs no download."""
     return config.dataset not in ENTRIES or ENTRIES[config.dataset].is_here(config.dataset, config)
 
 
-def _from_folder(config):
-    folder = pathlib.Path(absolute(config.dataset))
+def _from_folder(config: DataConfig) -> _Sources:
+    dataset = config.dataset or ""
+    folder = pathlib.Path(absolute(dataset))
     if not os.path.isdir(folder):
-        close = difflib.get_close_matches(config.dataset, NAMES, n=1)
+        close = difflib.get_close_matches(dataset, NAMES, n=1)
         raise InputError(
-            f"--dataset={config.dataset} is neither a known name nor a folder"
+            f"--dataset={dataset} is neither a known name nor a folder"
             + (f"; did you mean {close[0]}?" if close else ";")
-            + f" names: {' '.join(NAMES)}; a folder holds {LAYOUT}"
+            + f" names: {' '.join(NAMES)}; a folder contains {LAYOUT}"
         )
-    there = {name for name in tfds.FOLDERS if os.path.isdir(folder / name)}
-    wanted = tfds.FOLDERS if there & set(tfds.FOLDERS[2:]) else tfds.FOLDERS[:2]
-    missing = [name for name in wanted if name not in there]
+    existing = {name for name in tfds.FOLDERS if os.path.isdir(folder / name)}
+    required = tfds.FOLDERS if existing & set(tfds.FOLDERS[2:]) else tfds.FOLDERS[:2]
+    missing = [name for name in required if name not in existing]
     if missing:
-        raise InputError(f"{folder} has no folder {' and no '.join(missing)}: it must hold {LAYOUT}")
-    specs = [str(folder / name) if name in there else None for name in tfds.FOLDERS]
-    return _from_specs(*specs, paired=config.paired)
+        raise InputError(f"{folder} has no folder {' and no '.join(missing)}: it must contain {LAYOUT}")
+    train_a, train_b, test_a, test_b = (
+        str(folder / name) if name in existing else None for name in tfds.FOLDERS
+    )
+    return _from_specs(train_a, train_b, test_a, test_b, paired=config.paired)
 
 
-def _from_specs(train_a, train_b, test_a, test_b, paired):
+def _from_specs(
+    train_a: Optional[str],
+    train_b: Optional[str],
+    test_a: Optional[str],
+    test_b: Optional[str],
+    *,
+    paired: bool,
+) -> _Sources:
     if not (train_a and train_b):
         raise InputError(f"--train_{'b' if train_a else 'a'} is missing: training needs both domains")
     if bool(test_a) != bool(test_b):
         raise InputError(
             f"test images of {'b' if test_a else 'a'} are missing: give both domains' or neither's"
         )
-    load = _pair_by_stem if paired else lambda a, b: {"a": list_images(a), "b": list_images(b)}
-    return load(train_a, train_b), load(test_a, test_b) if test_a else {}
+    load = _pair_by_stem if paired else _unpaired
+    return load(train_a, train_b), load(test_a, test_b) if test_a and test_b else {}
 
 
-def _pair_by_stem(spec_a, spec_b):
+def _unpaired(spec_a: str, spec_b: str) -> dict[str, Source]:
+    return {"a": list_images(spec_a), "b": list_images(spec_b)}
+
+
+def _pair_by_stem(spec_a: str, spec_b: str) -> dict[str, Source]:
     a, b = _by_stem(spec_a), _by_stem(spec_b)
     alone = sorted(a.keys() ^ b.keys())
     if alone:
@@ -132,8 +151,8 @@ def _pair_by_stem(spec_a, spec_b):
     return {"a": ImageFiles(list(a.values())), "b": ImageFiles([b[stem] for stem in a])}
 
 
-def _by_stem(spec):
-    paths = {}
+def _by_stem(spec: str) -> dict[str, str]:
+    paths: dict[str, str] = {}
     for path in list_images(spec).paths:
         stem = pathlib.PurePath(path).stem
         if stem in paths:
@@ -149,21 +168,20 @@ def _load_shapes(name, config):
     )
 
 
-def _load_tfds(name, config, recipe):
+def _load_tfds(name: str, config: DataConfig, recipe: tfds.Recipe) -> _Sources:
     if config.paired:
         raise InputError(
             f"--paired: {name} has no pairs; leave it out, or use shapes, edges2shoes, "
-            "edges2handbags, cityscapes or folders of your own"
+            "edges2handbags, cityscapes or your own folders"
         )
     folder = tfds.prepare(name, recipe, config)
-    paths = [str(folder / split) for split in tfds.FOLDERS]
-    if not all(any(os.scandir(path)) for path in paths[2:]):
-        paths[2:] = None, None
-    return _from_specs(*paths, paired=False)
+    train_a, train_b, *test = (str(folder / split) for split in tfds.FOLDERS)
+    test_a, test_b = test if all(any(os.scandir(path)) for path in test) else (None, None)
+    return _from_specs(train_a, train_b, test_a, test_b, paired=False)
 
 
 def _load_archive(name, config):
-    """Side-by-side pairs: a is the left half of each file, b the right half."""
+    """Side-by-side pairs: a is the left half of each file, b is the right half."""
     folders = archives.prepare(name, config)
     files = {split: list_images(str(folders[split])).paths for split in ("train", "test")}
     return tuple(
@@ -172,16 +190,16 @@ def _load_archive(name, config):
     )
 
 
-def _tfds_entry(a, b, licence, recipe):
+def _tfds_entry(a: str, b: str, licence: str, recipe: tfds.Recipe) -> Entry:
     load = functools.partial(_load_tfds, recipe=recipe)
 
-    def is_here(name, config):
+    def is_here(name: str, config: DataConfig) -> bool:
         return tfds.is_here(name, recipe, config)
 
     return Entry(a, b, f"TFDS {recipe.dataset}", licence, load, is_here)
 
 
-def _archive_entry(a, b, licence):
+def _archive_entry(a: str, b: str, licence: str) -> Entry:
     return Entry(a, b, "pix2pix archive", licence, _load_archive, archives.is_here)
 
 
@@ -212,8 +230,8 @@ ENTRIES = {
 NAMES = tuple(ENTRIES)
 
 
-def descriptions():
-    """{name: one line that says what the data set shows, where it comes from, and its licence}."""
+def descriptions() -> dict[str, str]:
+    """{name: contents, origin and license of the data set, in one line}."""
     return {
         name: f"{entry.a} (a), {entry.b} (b); {entry.origin}; {entry.licence}"
         for name, entry in ENTRIES.items()

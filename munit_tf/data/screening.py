@@ -1,13 +1,13 @@
 """Limits on the time and memory that an image file takes, checked before Pillow parses or decodes it.
 
-docs/limits.md lists them. A check raises ValueError, with the reason, where a file is damaged or hostile, and
-TooLarge where decoding takes more than a limit allows.
+docs/limits.md lists them. A check raises ValueError with the reason if a file is damaged or hostile, and
+TooLarge if decoding would exceed a limit.
 """
 
 from __future__ import annotations
 
 import io
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Optional, cast
 
 from munit_tf.data import structure
 
@@ -16,12 +16,11 @@ MAX_PIXELS = 178_000_000
 MAX_SIDE = 1_000_000
 MAX_MEMORY = 1 << 30
 _MAX_READS = 10_000
-# Of images that Pillow decodes in Python.
-_MAX_SLOW_VALUES = 10_000_000
+_MAX_SLOW_VALUES = 10_000_000  # Of images that Pillow decodes in Python.
 _MAX_COMMENTS = 1000
 _SLACK_BYTES = 1 << 20
-# Measured: copies of what a file has besides pixels; bytes for a row of an image; bytes for a pixel of a WEBP
-# image, which libwebp and Pillow hold twice each.
+# Measured: copies of data other than pixels; bytes per row of an image; bytes per pixel of a WEBP image, of
+# which libwebp and Pillow each hold two copies.
 _COPIES, _ROW_BYTES, _WEBP_BYTES = 3, 16, 17
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"II\0*", b"MM*\0")
 _BITS, _PHOTOMETRIC, _SAMPLES, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_LENGTH = 258, 262, 277, 278, 322, 323
@@ -29,76 +28,77 @@ _YCBCR = 6
 
 
 class TooLarge(Exception):
-    """An image that takes too much memory or time; the message says what it has and what to do."""
+    """An image that takes too much memory or time; the message gives the reason and a remedy."""
 
     def __init__(self, reason: str, remedy: str = "scale it down or remove it"):
         super().__init__(f"{reason}: {remedy}")
 
 
 class MeteredFile:
-    """A binary file that can be read only so often.
+    """A binary file with a limited number of calls to read().
 
-    Pillow's Python parsers call read() for every chunk, segment, tag or character of a header, so this bounds
-    their work whatever the format.
+    Pillow's Python parsers call read() for every chunk, segment, tag or character of a header, so the limit
+    bounds their work for every format.
 
     Args:
         file: a seekable binary file.
 
     Attributes:
         size: its length in bytes.
-        kept: how many bytes of it Pillow keeps besides pixels, at most; set by `check_header`.
-        read: as a file's; raises ValueError where it was called more often than allowed.
+        kept: the most bytes that Pillow keeps apart from pixels; set by `check_header`.
+        read: reads as from a file; raises ValueError after the number of calls that are allowed.
     """
 
     def __init__(self, file: BinaryIO):
         self._file = file
-        self._reads_left = 0
+        self._reads_left: Optional[int] = 0
         self.size = file.seek(0, io.SEEK_END)
         self.kept = 0
         self.read = file.read
 
     def allow(self, reads: int | None) -> None:
-        """From now on read() may be called so often; any number of times if None."""
+        """Allows this number of further calls to read(); any number if None."""
         self._reads_left = reads
         self.read = self._file.read if reads is None else self._read
 
     def _read(self, size: int = -1) -> bytes:
-        if not self._reads_left:
+        if not self._reads_left:  # Never None here.
             raise ValueError("its header has too many parts")
         self._reads_left -= 1
         return self._file.read(size)
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is the file's."""
+        """Every other attribute of the file."""
         return getattr(self._file, name)
 
 
 def check_header(file: MeteredFile) -> None:
-    """Checks what Pillow parses to open an image, and allows it as much reading as headers need.
+    """Checks what Pillow parses to open an image, and then allows the reads that opening it needs.
 
     Raises:
-        ValueError: there are too many parts, or too much EXIF.
-        TooLarge: what is there besides pixels takes too much memory.
+        ValueError: there are too many parts, or too much EXIF data.
+        TooLarge: the data other than pixels take too much memory.
     """
     file.allow(_MAX_READS)
     file.seek(0)
     start = file.read(16)
+    stream = cast(BinaryIO, file)
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
-        file.kept = min(structure.check_png(file, whole=False), file.size)
+        file.kept = min(structure.check_png(stream, whole=False), file.size)
     elif start.startswith(b"\xff\xd8\xff"):
-        file.kept = structure.check_jpeg(file)
+        file.kept = structure.check_jpeg(stream)
     elif start.startswith(_TIFF_SIGNATURES):
-        file.kept = structure.check_tiff(file, file.size)
+        file.kept = structure.check_tiff(stream, file.size)
     elif start.startswith(b"RIFF"):
         file.kept = 2 * file.size
     if _COPIES * file.kept > MAX_MEMORY:
-        raise TooLarge(f"has {file.kept >> 20} MiB besides its pixels", "save it without them or remove it")
+        raise TooLarge(f"has {file.kept >> 20} MiB of metadata", "save it without metadata or remove it")
     file.seek(0)
     file.allow(_MAX_READS)
 
 
 def check_size(image: Any, file_size: int) -> None:
-    """Checks what an opened image says of its size.
+    """Checks the size of an opened image.
 
     Args:
         image: a PIL image that is not decoded yet.
@@ -106,13 +106,15 @@ def check_size(image: Any, file_size: int) -> None:
 
     Raises:
         ValueError: it has no pixels, or far more data than its pixels need.
-        TooLarge: it has more pixels than MAX_PIXELS or MAX_SIDE, or decoding takes too long.
+        TooLarge: it exceeds MAX_PIXELS or MAX_SIDE, or decoding takes too long.
     """
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:
-        raise TooLarge(f"has more than {MAX_PIXELS} pixels by its header")
+        raise TooLarge(f"has more than {MAX_PIXELS} pixels according to its header")
     if max(image.size) > MAX_SIDE:
-        raise TooLarge(f"has a side of more than {MAX_SIDE} pixels by its header", "crop or remove it")
+        raise TooLarge(
+            f"has a side of more than {MAX_SIDE} pixels according to its header", "crop or remove it"
+        )
     if not pixels:
         raise ValueError("no pixels")
     slow = {"bmp_rle": "run lengths in a BMP file", "ppm_plain": "text in a PPM file"}
@@ -130,11 +132,11 @@ def check_size(image: Any, file_size: int) -> None:
 
 
 def check_data(image: Any, data: bytes) -> int:
-    """Checks what the header of a file does not show.
+    """Checks the parts of a file that follow its header.
 
     Args:
         image: a PIL image that is not decoded yet.
-        data: the whole file.
+        data: the contents of the file.
 
     Returns:
         The number of scans of a JPEG image; 1 for other formats.
@@ -152,7 +154,7 @@ def check_data(image: Any, data: bytes) -> int:
 
 
 def check_exif(image: Any) -> None:
-    """Checks an image's EXIF data before Pillow parses them; those of TIFF files `check_header` has checked.
+    """Checks an image's EXIF data before Pillow parses them; `check_header` checks those of TIFF files.
 
     Raises:
         ValueError: they are too large.
@@ -163,20 +165,20 @@ def check_exif(image: Any) -> None:
 
 
 def memory(image: Any, kept: int, scans: int, turned: bool) -> int:
-    """How many bytes decoding an image to upright RGB takes, besides those of its file.
+    """The bytes that decoding an image to upright RGB takes, in addition to its file's.
 
     Args:
         image: a PIL image that is not decoded yet.
-        kept: MeteredFile's.
-        scans: what `check_data` returned.
-        turned: it is stored in another orientation than upright.
+        kept: MeteredFile.kept.
+        scans: the result of `check_data`.
+        turned: it is stored in an orientation other than upright.
 
     Raises:
-        TooLarge: more than MAX_MEMORY.
+        TooLarge: it is more than MAX_MEMORY.
     """
     pixels = image.width * image.height
     stored = {"1": 1, "L": 1, "P": 1}.get(image.mode, 2 if image.mode.startswith("I;16") else 4)
-    loading = stored
+    loading: float = stored
     if image.format in ("JPEG", "MPO") and (scans > 1 or image.info.get("progressive")):
         loading += _coefficient_bytes(image)
     elif image.format == "WEBP":
@@ -192,18 +194,18 @@ def memory(image: Any, kept: int, scans: int, turned: bool) -> int:
 
 
 def _coefficient_bytes(image: Any) -> float:
-    """How many bytes libjpeg holds for each pixel of an image in several scans."""
+    """The bytes per pixel that libjpeg holds for an image with several scans."""
     areas = [across * down for _, across, down, _ in image.layer]
     largest = max(layer[1] for layer in image.layer) * max(layer[2] for layer in image.layer)
     return 2 * sum(areas) / largest
 
 
 def _strip_bytes(image: Any) -> float:
-    """The size of a compressed TIFF file's largest strip or tile when it is decompressed."""
+    """The decompressed size of a compressed TIFF file's largest strip or tile."""
     tags = image.tag_v2
     strip = image.width * min(tags.get(_ROWS_PER_STRIP, image.height), image.height)
     tile = tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_LENGTH, 0)
     bits = tags.get(_BITS, (1,))
     samples = tags.get(_SAMPLES, len(bits))
-    # Colour is converted from YCbCr in a copy of 4 bytes a pixel.
+    # YCbCr is converted in a copy of 4 bytes per pixel.
     return max(strip, tile) * (samples * max(bits) / 8 + (4 if tags.get(_PHOTOMETRIC) == _YCBCR else 0))

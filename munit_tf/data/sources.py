@@ -1,14 +1,13 @@
-"""Sources: one domain of one split of a data set, with random access.
-
-A source is anything with `len(source)`, `source[i]` (a PIL RGB image, upright, full size) and
-`source.name(i)` (what to call image i in a message). Downloads of every kind end as `ImageFiles`.
-"""
+"""Sources: one domain of one split of a data set, with random access."""
 
 from __future__ import annotations
 
 import dataclasses
 import glob
 import os
+from typing import Protocol
+
+from PIL import Image
 
 from munit_tf.data import decoding
 from munit_tf.errors import InputError
@@ -17,33 +16,49 @@ from munit_tf.storage.paths import is_special
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 
 
+class Source(Protocol):
+    """Images with random access."""
+
+    def __len__(self) -> int:
+        """The number of images."""
+
+    def __getitem__(self, index: int) -> Image.Image:
+        """Image `index`: RGB, upright, full size."""
+
+    def name(self, index: int) -> str:
+        """The name of image `index` in messages."""
+
+
 class ImageFiles:
-    """Encoded image files on disk, decoded at each access."""
+    """A source of image files, decoded at each access.
 
-    def __init__(self, paths, half=None):
-        """Keeps the paths; opens nothing.
+    Args:
+        paths: the files; none is opened yet.
+        half: "left" or "right" if each file shows a pair side by side, else None.
 
-        Args:
-            paths: list of str, image files.
-            half: None, or "left" or "right" where each file shows a pair side by side.
-        """
+    Attributes:
+        paths: the files.
+        half: "left", "right" or None.
+    """
+
+    def __init__(self, paths: list[str], half: str | None = None):
         self.paths = paths
         self.half = half
 
-    def __len__(self):
+    def __len__(self) -> int:
         """The number of images."""
         return len(self.paths)
 
-    def __getitem__(self, index):
-        """Image `index`, a PIL RGB image; raises InputError as `decoding.read` and `decoding.decode` do."""
+    def __getitem__(self, index: int) -> Image.Image:
+        """Image `index` as RGB; raises InputError, see `decoding.read` and `decoding.decode`."""
         return self.decoded(index, self.read(index))
 
-    def read(self, index):
-        """The bytes of image `index`'s file; raises InputError as `decoding.read` does."""
+    def read(self, index: int) -> bytes:
+        """The contents of image `index`'s file; raises InputError, see `decoding.read`."""
         return decoding.read(self.paths[index])
 
-    def decoded(self, index, data):
-        """Image `index`, a PIL RGB image, of its file's bytes; raises InputError as `decode` does."""
+    def decoded(self, index: int, data: bytes) -> Image.Image:
+        """Image `index` as RGB from its file's contents; raises InputError, see `decoding.decode`."""
         path = self.paths[index]
         image = decoding.decode(data, path)
         if not self.half:
@@ -52,25 +67,25 @@ class ImageFiles:
         left = 0 if self.half == "left" else image.width - middle
         return image.crop((left, 0, left + middle, image.height))
 
-    def header(self, index):
-        """The decoding.Header of image `index`; raises InputError as `decoding.read_header` does."""
+    def header(self, index: int) -> decoding.Header:
+        """The header of image `index`; raises InputError, see `decoding.read_header`."""
         path = self.paths[index]
         header = decoding.read_header(path)
         if not self.half:
             return header
         return dataclasses.replace(header, width=_half_width(header.width, path))
 
-    def name(self, index):
-        """What to call image `index` in a message: its path."""
+    def name(self, index: int) -> str:
+        """The path of image `index`, for messages."""
         return self.paths[index] + (f" ({self.half} half)" if self.half else "")
 
-    def stems(self):
-        """What the results for each image are called: its file name without the last suffix.
+    def stems(self) -> list[str]:
+        """The names of the results for each image: its file name without the last suffix.
 
         Raises:
-            InputError: two images have the same.
+            InputError: two images have the same name.
         """
-        seen = {}
+        seen: dict[str, str] = {}
         for path in self.paths:
             stem = os.path.splitext(os.path.basename(path))[0]
             if stem in seen:
@@ -82,26 +97,26 @@ class ImageFiles:
         return list(seen)
 
 
-def _half_width(width, path):
+def _half_width(width: int, path: str) -> int:
     if width < 2:
         raise decoding.UnreadableImage(
-            "damaged", f"{path} is 1 pixel wide and no pair side by side: fetch it again or remove it"
+            "damaged", f"{path} is 1 pixel wide, not a side-by-side pair: fetch it again or remove it"
         )
     return width // 2
 
 
-def list_images(spec):
-    """The images that `spec` names, sorted by path (a list file keeps its own order).
+def list_images(spec: str) -> ImageFiles:
+    """The images that `spec` names, sorted by path (those of a list file keep its order).
 
     Args:
-        spec: str, a folder (its image files, not those of subfolders), a glob, or a `.txt` file of
-            paths, one per line, relative to the file's folder. Hidden files are passed over.
+        spec: a file, a folder (its image files, without subfolders), a glob, or a `.txt` file of paths,
+            one per line, relative to the file's folder. Hidden files are ignored.
 
     Returns:
-        ImageFiles, at least one.
+        At least one image.
 
     Raises:
-        InputError: if nothing is there, a listed file is missing, or a folder cannot be read.
+        InputError: there is no image, a listed file is missing, or a folder cannot be read.
     """
     spec = os.path.expanduser(spec)
     try:
@@ -116,7 +131,7 @@ def list_images(spec):
             paths = sorted(path for path in matches if is_image(path) and os.path.isfile(path))
             if not paths:
                 raise InputError(
-                    f"no image is at {spec}: give an existing folder of images, a glob, or a "
+                    f"no image found at {spec}: give an existing folder of images, a glob, or a "
                     ".txt file of paths"
                 )
     except OSError as error:
@@ -126,21 +141,21 @@ def list_images(spec):
     return ImageFiles(paths)
 
 
-def is_image(path):
-    """Whether a file of this name counts as an image: known suffix, not hidden."""
+def is_image(path: str) -> bool:
+    """Whether a file name is that of an image: known suffix, not hidden."""
     name = os.path.basename(path)
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
-def _in_folder(folder):
+def _in_folder(folder: str) -> list[str]:
     with os.scandir(folder) as entries:
         paths = sorted(entry.path for entry in entries if is_image(entry.name) and entry.is_file())
     if not paths:
-        raise InputError(f"{folder} has no image in it ({' '.join(SUFFIXES)}; subfolders are not searched)")
+        raise InputError(f"{folder} contains no image ({' '.join(SUFFIXES)}; subfolders are not searched)")
     return paths
 
 
-def _in_list(path):
+def _in_list(path: str) -> list[str]:
     if is_special(path):
         raise InputError(
             f"{path} is not a regular file: give a folder of images, a glob, or a text file of paths"
@@ -157,6 +172,6 @@ def _in_list(path):
     for listed in paths:
         if not os.path.isfile(listed):
             raise InputError(
-                f"{path} lists {listed}, which is no file (paths are relative to the list's folder)"
+                f"{path} lists {listed}, which is not a file (paths are relative to the list's folder)"
             )
     return paths

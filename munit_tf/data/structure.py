@@ -1,6 +1,6 @@
-"""How many parts an image file has, counted before Pillow parses them.
+"""Counts the parts of an image file before Pillow parses them.
 
-Each function raises ValueError, with the reason, where there are more than any photo has.
+Each function raises ValueError with the reason if there are more than photos have.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import BinaryIO
 
 MAX_EXIF_BYTES = 128 << 10
 _MAX_PARTS = 1000  # Chunks, segments or tags.
-# 1 GiB in pieces of 8 KiB, as libpng and libtiff write them.
+# 1 GiB in chunks of 8 KiB, as libpng and libtiff write them.
 _MAX_PIXEL_PARTS = 1 << 17
 _MAX_SCANS = 64
 
 _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
 _SOS, _EOI, _APP1 = 0xDA, 0xD9, 0xE1
-# JPEG markers that no length follows.
+# JPEG markers without a length.
 _BARE_MARKERS = {0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)}
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
-_TIFF_BYTES = (1, 2, 7)  # Types that Pillow keeps as they are; of the others it makes Python numbers.
+_TIFF_BYTES = (1, 2, 7)  # Types that Pillow keeps as bytes; it converts others to Python numbers.
 _TIFF_DIRECTORIES = (34665, 34853, 40965)  # EXIF, GPS and interoperability.
 
 
@@ -30,10 +30,10 @@ def check_png(file: BinaryIO, whole: bool) -> int:
 
     Args:
         file: the file.
-        whole: count those after the beginning of the pixels, too.
+        whole: whether to count the chunks after the first pixels, too.
 
     Returns:
-        The bytes of the chunks without pixels.
+        The total length of the chunks without pixels, in bytes.
     """
     file.seek(8)
     parts = pixel_parts = kept = 0
@@ -57,7 +57,7 @@ def check_png(file: BinaryIO, whole: bool) -> int:
 
 
 def check_jpeg(file: BinaryIO) -> int:
-    """Counts the segments of a JPEG file before the first scan; returns their bytes."""
+    """Counts the segments of a JPEG file before the first scan; returns their total length in bytes."""
     file.seek(2)
     kept = exif = 0
     for _ in range(_MAX_PARTS):
@@ -78,7 +78,7 @@ def check_jpeg(file: BinaryIO) -> int:
 
 
 def count_scans(data: bytes) -> int:
-    """The number of scans of a JPEG file; the other segments are counted, too."""
+    """Returns the number of scans of a JPEG file; limits the number of other segments, too."""
     scans, place = 0, 2
     for _ in range(2 * _MAX_PARTS):
         match = _MARKER.search(data, place)
@@ -102,7 +102,7 @@ def check_tiff(file: BinaryIO, size: int) -> int:
         size: its length in bytes.
 
     Returns:
-        The bytes of the values.
+        The total length of the values, in bytes.
     """
     file.seek(0)
     head = file.read(16)
@@ -116,7 +116,7 @@ def check_tiff(file: BinaryIO, size: int) -> int:
 
     parts = values = kept = 0
     directories = [number(offset, head[8:] if big else head[4:])]
-    for place in directories:  # It grows.
+    for place in directories:  # The loop appends to the list.
         if place >= size:
             continue
         file.seek(place)
@@ -130,7 +130,7 @@ def check_tiff(file: BinaryIO, size: int) -> int:
             tag, kind, count, value = entry.unpack(data)
             length = count * _TIFF_SIZES.get(kind, 0)
             if length > size:
-                continue  # Pillow passes over it.
+                continue  # Pillow ignores it.
             if tag in _TIFF_DIRECTORIES and length:
                 directories.append(number(offset, value))
             kept += length
@@ -141,7 +141,7 @@ def check_tiff(file: BinaryIO, size: int) -> int:
 
 
 def too_much_exif() -> ValueError:
-    """The error for EXIF data of more than MAX_EXIF_BYTES."""
+    """The error for more than MAX_EXIF_BYTES of EXIF data."""
     return ValueError(f"its EXIF data have more than {MAX_EXIF_BYTES >> 10} KiB")
 
 

@@ -1,6 +1,6 @@
 """TensorFlow Datasets as folders of image files.
 
-TFDS' record files have no random access, so the records are written out once, undecoded, to
+The record files of TFDS have no random access. So the encoded images are extracted once, to the folders
 trainA trainB testA testB.
 """
 
@@ -11,8 +11,9 @@ import pathlib
 import re
 import shutil
 from collections.abc import Iterator
-from typing import Callable
+from typing import Any, Callable, Optional
 
+from munit_tf.config.options import DataConfig
 from munit_tf.data import decoding, downloads
 from munit_tf.errors import InputError
 from munit_tf.terminal import escaped
@@ -25,19 +26,19 @@ class Recipe:
     """How a TFDS data set is split into domains.
 
     Attributes:
-        dataset: TFDS' name of it, with its config.
-        url: the server from which TFDS fetches it.
+        dataset: its name in TFDS, including the config.
+        url: the server that TFDS downloads it from.
         splits: the TFDS splits to read.
         folder: (split, index of the record in the split, record) -> one of FOLDERS.
     """
 
     dataset: str
     url: str
-    splits: tuple
-    folder: Callable
+    splits: tuple[str, ...]
+    folder: Callable[[str, int, dict[str, Any]], str]
 
 
-def cycle_gan(config_name):
+def cycle_gan(config_name: str) -> Recipe:
     """The recipe for `cycle_gan/CONFIG_NAME`: its splits are the folders."""
     return Recipe(
         dataset=f"cycle_gan/{config_name}",
@@ -47,7 +48,7 @@ def cycle_gan(config_name):
     )
 
 
-# The validation split is left alone.
+# The validation split is not used.
 CELEB_A_BY_GENDER = Recipe(
     dataset="celeb_a",
     url="https://drive.google.com",
@@ -55,7 +56,7 @@ CELEB_A_BY_GENDER = Recipe(
     folder=lambda split, index, record: split + ("A" if record["attributes"]["Male"] else "B"),
 )
 
-# TFDS has a training split only; records 0, 10, 20, ... of it are for testing. Label 0 is cat.
+# TFDS has a training split only; its records 0, 10, 20, ... are test images. Label 0 is cat.
 CATS_VS_DOGS = Recipe(
     dataset="cats_vs_dogs",
     url="https://download.microsoft.com",
@@ -64,21 +65,20 @@ CATS_VS_DOGS = Recipe(
 )
 
 
-def prepare(name, recipe, config):
-    """The folder with trainA trainB testA testB, prepared and written out first where needed.
+def prepare(name: str, recipe: Recipe, config: DataConfig) -> pathlib.Path:
+    """Prepares and extracts a data set if necessary; returns the folder with trainA trainB testA testB.
 
     Args:
-        name: the data set's name in our registry, under which it is written out.
-        recipe: Recipe.
-        config: DataConfig.
+        name: the data set's name in our registry, also that of the extracted folder.
+        recipe: how to split the data set into domains.
+        config: data options.
 
     Returns:
-        pathlib.Path.
+        The folder.
 
     Raises:
-        InputError: if TFDS has not prepared the set and it cannot be downloaded, its records are
-            damaged, or the folder cannot be written: then nothing half-written is left; or a folder
-            written out earlier is damaged.
+        InputError: the data set is not prepared and cannot be downloaded, its records are damaged, or the
+            folder cannot be written (no partial data remains); or a folder extracted earlier is damaged.
     """
     data_dir = downloads.data_dir(config)
     root = data_dir / "munit_tf"
@@ -104,21 +104,21 @@ def prepare(name, recipe, config):
     return root / relative
 
 
-def is_here(name, recipe, config):
-    """Whether `prepare` needs neither a download nor time to write images out."""
+def is_here(name: str, recipe: Recipe, config: DataConfig) -> bool:
+    """Whether `prepare` needs neither to download nor to extract images."""
     data_dir = downloads.data_dir(config)
     prepared = _newest_version(data_dir / recipe.dataset, "dataset_info.json")
     return bool(_written(name, prepared, data_dir / "munit_tf"))
 
 
-def _written(name, prepared, root):
-    """The folder that images of this data set were written out to, or None."""
+def _written(name: str, prepared: Optional[pathlib.Path], root: pathlib.Path) -> Optional[pathlib.Path]:
+    """The folder that the images of this data set were extracted to, or None."""
     written = root / name / prepared.name if prepared else _newest_version(root / name)
     return written if written and written.is_dir() else None
 
 
-def _newest_version(folder, must_hold="."):
-    """The subfolder of the highest version with the file `must_hold`, or None."""
+def _newest_version(folder: pathlib.Path, must_hold: str = ".") -> Optional[pathlib.Path]:
+    """The subfolder of the highest version that contains the file `must_hold`, or None."""
     versions = [
         path
         for path in (folder.iterdir() if folder.is_dir() else ())
@@ -127,18 +127,18 @@ def _newest_version(folder, must_hold="."):
     return max(versions, key=lambda path: [int(n) for n in path.name.split(".")], default=None)
 
 
-def _download(dataset, data_dir):
-    """Has TFDS download and prepare `dataset`; returns the folder of its records."""
+def _download(dataset: str, data_dir: pathlib.Path) -> pathlib.Path:
+    """Downloads and prepares `dataset` with TFDS; returns the folder of its records."""
     import tensorflow_datasets
 
     unfinished = set(data_dir.glob("downloads/*.tmp.*"))
     try:
         builder = tensorflow_datasets.builder(dataset, data_dir=data_dir)
         builder.download_and_prepare()
-    # TFDS' errors and those of the libraries under it have no base class in common.
+    # The errors of TFDS and its dependencies have no common base class.
     except Exception as error:
         raise InputError(
-            f"TFDS cannot prepare {dataset} in {data_dir}: {_reason(error)}; fix that and start "
+            f"TFDS cannot prepare {dataset} in {data_dir}: {_reason(error)}; fix this and try "
             "again, or use --dataset=FOLDER with trainA trainB testA testB"
         ) from error
     finally:
@@ -147,8 +147,8 @@ def _download(dataset, data_dir):
     return pathlib.Path(builder.data_dir)
 
 
-def _write_out(prepared, recipe, folder):
-    """Writes each record's encoded image, as it is, to the domain's folder under `folder`."""
+def _write_out(prepared: pathlib.Path, recipe: Recipe, folder: pathlib.Path) -> None:
+    """Writes each record's encoded image unchanged to the domain's folder in `folder`."""
     counts = dict.fromkeys(FOLDERS, 0)
     for name in FOLDERS:
         (folder / name).mkdir()
@@ -159,7 +159,7 @@ def _write_out(prepared, recipe, folder):
 
 
 def _images(prepared: pathlib.Path, recipe: Recipe, root: pathlib.Path) -> Iterator[tuple[str, bytes]]:
-    """Yields (one of FOLDERS, encoded image) of each record; raises InputError for damaged records."""
+    """Yields (one of FOLDERS, encoded image) for each record; raises InputError for damaged records."""
     import tensorflow_datasets
     from tqdm import tqdm
 
@@ -172,7 +172,7 @@ def _images(prepared: pathlib.Path, recipe: Recipe, root: pathlib.Path) -> Itera
             records = builder.as_dataset(
                 split=split,
                 decoders={"image": tensorflow_datasets.decode.SkipDecoding()},
-                # One shard after the other: a record's index means the same everywhere.
+                # Shards in sequence, so that the index of a record is the same on every machine.
                 read_config=tensorflow_datasets.ReadConfig(interleave_cycle_length=1, try_autocache=False),
                 shuffle_files=False,
             )
@@ -185,12 +185,12 @@ def _images(prepared: pathlib.Path, recipe: Recipe, root: pathlib.Path) -> Itera
             )
             for index, record in enumerate(progress):
                 yield recipe.folder(split, index, record), record["image"]
-    # TFDS' errors and those of the libraries under it have no base class in common.
+    # The errors of TFDS and its dependencies have no common base class.
     except Exception as error:
         raise InputError(
             f"{prepared} cannot be read ({_reason(error)}): remove it, or choose another --data_dir"
         ) from error
 
 
-def _reason(error):
+def _reason(error: Exception) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:300]

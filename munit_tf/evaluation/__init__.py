@@ -1,1 +1,1 @@
-"""Measures of translations: of features, probabilities or images; and the networks that make these."""
+"""Evaluation of runs: the metrics of a direction, the networks they use, and the results as text."""

@@ -1,7 +1,14 @@
-"""A comparison of methods as a table and as a picture."""
+"""A comparison of methods as a table and as an image."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from munit_tf.data import pictures, pipeline, registry
 from munit_tf.runs import loading, run_folder
@@ -10,7 +17,7 @@ _NUM_STYLES = 8
 _SEED = 0
 _COLUMNS = (
     ("content IoU ↑", ("shapes", "content_iou"), "{:.2f}", None),
-    # An input's only output has one hue, and no other output to be compared with.
+    # The default is for methods with one output per input: no entropy, no difference between outputs.
     ("hue entropy ↑", ("shapes", "hue_entropy"), "{:.2f}", 0.0),
     ("guided hue error ↓", ("shapes", "guided_hue_error"), "{:.3f}", None),
     ("realism ↑", ("accuracy", "translations"), "{:.2f}", None),
@@ -20,17 +27,17 @@ _COLUMNS = (
 )
 
 
-def table(results, labels):
-    """A markdown table: a row for each entrant, mean and standard deviation over its seeds.
+def table(results: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str]) -> str:
+    """A Markdown table: one row per method, with mean and standard deviation over its seeds.
 
     Args:
-        results: {entrant: {seed: {"metrics": as in `evaluation.json`, "seconds", "cpu_seconds"}}}.
-        labels: {entrant: its name in the table}, in the order of the rows.
+        results: {method: {seed: {"metrics": as in `evaluation.json`, "seconds", "cpu_seconds"}}}.
+        labels: {method: its name in the table}, in the order of the rows.
     """
     head = ["method", *(title for title, *_ in _COLUMNS), "minutes", "of CPU", "seeds"]
     lines = [_row(head), _row(["---"] * len(head))]
-    for entrant, label in labels.items():
-        seeds = list(results[entrant].values())
+    for method, label in labels.items():
+        seeds = list(results[method].values())
         cells = [
             _spread([seed["metrics"].get(metric, {}).get(key, default) for seed in seeds], form)
             for _, (metric, key), form, default in _COLUMNS
@@ -40,24 +47,24 @@ def table(results, labels):
     return "\n".join(lines) + "\n"
 
 
-def picture(folders, labels):
-    """One input down all rows: a row for each entrant, a column for each style of the prior.
+def picture(folders: Mapping[str, str | pathlib.Path], labels: Mapping[str, str]) -> Image.Image:
+    """Translations of one input: one row per method, one column per style from the prior.
 
-    A method without a style has one translation.
+    A method without style has one translation.
 
     Args:
-        folders: {entrant: run folder}.
-        labels: {entrant: its name in the picture}, in the order of the rows.
+        folders: {method: run folder}.
+        labels: {method: its name in the image}, in the order of the rows.
 
     Returns:
-        A PIL image.
+        RGB image.
     """
-    rows = [_translations(folders[entrant]) for entrant in labels]
+    rows = [_translations(folders[method]) for method in labels]
     columns = ["input", *(f"style {i + 1}" for i in range(_NUM_STYLES))]
     return pictures.grid(rows, columns, list(labels.values()))
 
 
-def _translations(folder):
+def _translations(folder: str | pathlib.Path) -> list[np.ndarray | None]:
     data_options = run_folder.RunFolder(folder).options().data
     model = loading.load(folder)
     image = pipeline.load_images(
@@ -72,13 +79,13 @@ def _translations(folder):
     return [image[0], *model.translate(images, "a2b", style=styles).numpy()]
 
 
-def _spread(values, form):
+def _spread(values: Sequence[Any], form: str) -> str:
     if None in values:
         return "–"
-    values = [float(value) for value in values]  # JSON has words for infinity and NaN.
+    values = [float(value) for value in values]  # Infinity and NaN are strings in the JSON file.
     text = form.format(np.mean(values))
     return text if len(values) < 2 else f"{text} ± {form.format(np.std(values, ddof=1))}"
 
 
-def _row(cells):
+def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"

@@ -1,10 +1,18 @@
-"""All measures of a model in one direction."""
+"""All metrics of a model in one direction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Callable
 
 import numpy as np
 from tqdm import tqdm
 
+from munit_tf.data.sources import Source
 from munit_tf.errors import InputError
-from munit_tf.evaluation.feature_networks import Unavailable
+from munit_tf.evaluation.feature_networks import FeatureNetworks, Unavailable
+from munit_tf.evaluation.options import EvaluateConfig
+from munit_tf.evaluation.translator_under_test import TranslatorUnderTest
 from munit_tf.metrics import content, inception
 from munit_tf.metrics.classifier import Predictions
 from munit_tf.metrics.fid import fid, kid
@@ -17,38 +25,47 @@ _NUM_HUE_OUTPUTS = 16
 
 
 class DirectionEvaluator:
-    """A subject and the networks that look at it.
+    """Computes the metrics of a model in one direction.
 
     Args:
-        subject: a TranslatorUnderTest.
-        reference: source of the real images that FID and KID compare with.
-        networks: Networks.
-        config: EvaluateConfig.
+        subject: the model with its test images.
+        reference: the real images for FID and KID.
+        networks: the pretrained networks.
+        config: evaluation options.
 
     Attributes:
-        num_inputs: how many test images are translated.
-        not_computed: {metric: why}, after `measure`.
+        num_inputs: the number of test images that are translated.
+        not_computed: {metric: reason}, set by `measure`.
     """
 
-    def __init__(self, subject, reference, networks, config):
+    def __init__(
+        self,
+        subject: TranslatorUnderTest,
+        reference: Source,
+        networks: FeatureNetworks,
+        config: EvaluateConfig,
+    ):
         self._subject = subject
         self._reference = reference
         self._networks = networks
         self._config = config
         self._has_style = bool(subject.model.style_dim)
         self.num_inputs = min(config.num_inputs, len(subject.inputs))
-        self._real_features = None
-        self._meters = {}
-        self.not_computed = {}
+        self._real_features: np.ndarray | None = None
+        self._meters: dict[Any, Any] = {}
+        self.not_computed: dict[str, str] = {}
 
-    def measure(self, wanted):
-        """The metrics of these names, {metric: {key: number}}, as far as they can be computed.
+    def measure(self, wanted: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Computes metrics; sets `not_computed` for those that cannot be computed.
 
-        The others' names and reasons are in `not_computed` then. None of them may be one that the
-        subject lacks.
+        Args:
+            wanted: names of metrics that the subject supports.
+
+        Returns:
+            {metric: {key: number}}.
 
         Raises:
-            InputError: translations hold NaN, or an image cannot be read.
+            InputError: translations contain NaN, or an image cannot be read.
         """
         for metric in wanted:
             self._attempt(metric, self._prepare, metric)
@@ -61,15 +78,15 @@ class DirectionEvaluator:
                     results[metric] = found
         return results
 
-    def _attempt(self, metric, function, *arguments):
+    def _attempt(self, metric: str, function: Callable, *arguments: Any) -> Any:
         try:
             return function(*arguments)
         except (Unavailable, InputError) as error:
             self.not_computed[metric] = str(error)
             return None
 
-    def _prepare(self, metric):
-        """Makes what will look at the outputs; raises Unavailable where a network is missing."""
+    def _prepare(self, metric: str) -> None:
+        """Adds the meter for a metric; raises Unavailable if a network is missing."""
         if metric == "lpips":
             self._pair_meter("lpips", self._networks.lpips)
         elif metric == "l1":
@@ -85,16 +102,16 @@ class DirectionEvaluator:
             num_outputs = _NUM_HUE_OUTPUTS if self._has_style else 1
             self._meters["shapes"] = content.ShapesContent(insides, num_outputs)
 
-    def _pair_meter(self, metric, distance, to_input=True):
+    def _pair_meter(self, metric: str, distance: Callable, to_input: bool = True) -> None:
         protocol = PROTOCOLS[self._config.lpips_protocol] if self._has_style else SINGLE_OUTPUT
         self._meters[metric] = PairDistances(distance, protocol, self._config.batch_size, to_input)
 
-    def _predictions(self, network, num_outputs):
-        """One pass of a network serves all metrics that ask it."""
+    def _predictions(self, network: Any, num_outputs: int) -> None:
+        """Adds a network, which runs once for all metrics that use it."""
         meter = self._meters.setdefault(network, Predictions(network, 0))
         meter.num_outputs = max(meter.num_outputs, num_outputs)
 
-    def _run_meters(self):
+    def _run_meters(self) -> None:
         if not self._meters:
             return
         meters = list(self._meters.values())
@@ -115,7 +132,7 @@ class DirectionEvaluator:
                     meter.add(block)
                 bar.update(len(block.outputs))
 
-    # What each metric is.
+    # One method per metric.
 
     def _lpips(self):
         return self._meters["lpips"].result()
@@ -125,7 +142,7 @@ class DirectionEvaluator:
 
     def _fid(self):
         generated, real = self._feature_sets()
-        untranslated, _ = self._looked_at(self._networks.features, self._subject.inputs)
+        untranslated, _ = self._predict(self._networks.features, self._subject.inputs)
         return {
             "value": fid(generated, real),
             "untranslated": fid(untranslated, real),
@@ -159,7 +176,7 @@ class DirectionEvaluator:
         p = self._meters[network].probabilities(self._outputs(_NUM_SET_OUTPUTS))
         subject, hits = self._subject, []
         for domain, images in ((subject.source, subject.inputs), (subject.target, subject.targets)):
-            _, real = self._looked_at(network, images)
+            _, real = self._predict(network, images)
             hits.append((inception.accuracy(real, network.classes.index(domain)) * len(real), len(real)))
         right, total = map(sum, zip(*hits))
         return {
@@ -196,10 +213,10 @@ class DirectionEvaluator:
         errors = self._in_batches(self._guided_hue_errors, count)
         return {**result, "guided_hue_error": float(errors.mean()), "references": count}
 
-    # What they need.
+    # Shared by several metrics.
 
-    def _guided_hue_errors(self, indices):
-        """Input i in the style of reference i: how far the hues are from each other."""
+    def _guided_hue_errors(self, indices: Sequence[int]) -> np.ndarray:
+        """Hue distances between reference i and input i in the style of reference i."""
         subject = self._subject
         codes = subject.encode_style(subject.loader(subject.targets)(indices), subject.target)
         outputs = subject.translate(subject.loader(subject.inputs)(indices), codes)
@@ -213,9 +230,9 @@ class DirectionEvaluator:
 
         def compare(indices):
             images = load(indices)
-            made = function(images, indices)
-            require_finite(made, "reconstructions")
-            return np.stack(content.reconstruction(images, made), axis=1)
+            results = function(images, indices)
+            require_finite(results, "reconstructions")
+            return np.stack(content.reconstruction(images, results), axis=1)
 
         l1, psnr = self._in_batches(compare, self.num_inputs).mean(axis=0)
         return {"l1": float(l1), "psnr": float(psnr), "images": self.num_inputs}
@@ -224,10 +241,10 @@ class DirectionEvaluator:
         """Features of the translations, and of the real images."""
         network = self._networks.features
         if self._real_features is None:
-            self._real_features, _ = self._looked_at(network, self._reference)
+            self._real_features, _ = self._predict(network, self._reference)
         return self._meters[network].features(self._outputs(_NUM_SET_OUTPUTS)), self._real_features
 
-    def _looked_at(self, network, images):
+    def _predict(self, network: Any, images: Source) -> tuple[np.ndarray, np.ndarray | None]:
         """(features, probabilities or None) of all real images of a source."""
         load, meter = self._subject.loader(images), Predictions(network, 1)
         for indices in batches_of_indices(len(images), self._config.batch_size):
@@ -242,5 +259,5 @@ class DirectionEvaluator:
         return self._meters[self._networks.classifier].probabilities(self._outputs(_NUM_SCORE_OUTPUTS))
 
     def _outputs(self, default):
-        """Outputs of each input for a metric with this default."""
+        """The number of outputs per input for a metric with this default."""
         return (self._config.num_outputs or default) if self._has_style else 1

@@ -1,4 +1,4 @@
-"""Evaluation of whole run folders, and their `evaluation.json`."""
+"""Evaluation of run folders, written to `evaluation.json`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import dataclasses
 import json
 import math
 import os
+import pathlib
 import platform
 import sys
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import munit_tf
+from munit_tf.config.options import DataConfig
 from munit_tf.data import registry
 from munit_tf.errors import InputError
 from munit_tf.evaluation.direction import DirectionEvaluator
 from munit_tf.evaluation.feature_networks import FeatureNetworks
-from munit_tf.evaluation.options import METRICS
+from munit_tf.evaluation.options import METRICS, EvaluateConfig
 from munit_tf.evaluation.translator_under_test import TranslatorUnderTest
 from munit_tf.metrics.lpips import PROTOCOLS
 from munit_tf.runs import loading
@@ -31,44 +34,48 @@ FILE = "evaluation.json"
 _DIGITS = 6
 
 
-def evaluate(config):
-    """Evaluates a run, and those to compare it with as far as that is not done yet.
+def evaluate(config: EvaluateConfig) -> dict[str, dict[str, Any]]:
+    """Evaluates a run, and those of the runs to compare it with that have no current results.
 
-    Writes `evaluation.json` into each run folder that was evaluated, whole or not at all.
+    Writes `evaluation.json` atomically into the folder of each run that it evaluates.
 
     Args:
-        config: EvaluateConfig.
+        config: evaluation options.
 
     Returns:
-        {name of the run: what its `evaluation.json` holds}.
+        {name of the run: contents of its `evaluation.json`}.
 
     Raises:
-        InputError: a run cannot be evaluated; then nothing of it is written.
+        InputError: a run cannot be evaluated; its file is not written.
     """
     networks = FeatureNetworks(config)
-    paths = [config.run, *(config.compare or ())]
+    paths = [str(config.run), *(config.compare or ())]
     for path in paths:
-        loading.newest(path)  # Says what is wrong with it.
+        loading.newest(path)  # Raises InputError before any run is evaluated.
         if (to_path(path) / FILE).is_dir():
-            raise InputError(f"{to_path(path) / FILE} is a folder: move it away, the results go to this file")
-    results = {}
+            raise InputError(
+                f"{to_path(path) / FILE} is a folder: remove it, since results are written there"
+            )
+    results: dict[str, dict[str, Any]] = {}
     for path in paths:
         name = to_path(path).name if to_path(path).name not in results else path
         one = dataclasses.replace(config, run=path, compare=None)
-        options, checkpoint = loading.newest(path)  # Of now: it may be in training still.
-        kept = path != config.run and _kept(one, checkpoint, networks)
-        results[name] = kept or _evaluate_one(one, options, checkpoint, networks)
+        options, checkpoint = loading.newest(path)  # Again: the run may still be training.
+        existing = None if path == config.run else _existing(one, checkpoint, networks)
+        results[name] = existing or _evaluate_one(one, options, checkpoint, networks)
     return results
 
 
-def _evaluate_one(config, options, checkpoint, networks):
+def _evaluate_one(
+    config: EvaluateConfig, options: Any, checkpoint: Any, networks: FeatureNetworks
+) -> dict[str, Any]:
     head = _head(config, checkpoint)
-    # A measure counts every image once, so none may stand in for another.
+    # Every image counts once, so no image may replace an unreadable one.
     data_options = dataclasses.replace(_data_options(config, options.data), unreadable="error")
     dataset = registry.open_dataset(data_options)
     if not dataset.test:
         raise InputError(
-            f"{config.run}: its data has no test images to evaluate on: name a data set that has, with "
+            f"{config.run}: its data set has no test images: give one that does, with "
             "--dataset=FOLDER_WITH_testA_testB"
         )
     model = loading.load_checkpoint(options, checkpoint)
@@ -77,7 +84,8 @@ def _evaluate_one(config, options, checkpoint, networks):
     names = model.directions if config.direction == "both" else (config.direction,)
     subjects = [TranslatorUnderTest(model, dataset, data_options, name) for name in names]
     wanted, not_computed = _wanted(config.metrics, subjects)
-    directions, failed = {}, {}
+    directions: dict[str, dict[str, Any]] = {}
+    failed: dict[str, dict[str, str]] = {}
     for subject in subjects:
         reference = getattr(dataset, config.fid_reference)[subject.target]
         direction = DirectionEvaluator(subject, reference, networks, config)
@@ -98,40 +106,45 @@ def _evaluate_one(config, options, checkpoint, networks):
         "not_computed": not_computed,
     }
     result = _for_json(result)
-    _write(to_path(config.run) / FILE, result)
+    _write(to_path(str(config.run)) / FILE, result)
     return result
 
 
-def _in_words(reasons, num_directions):
-    """{direction: why} in one line; without the directions where it is the same for all."""
+def _in_words(reasons: Mapping[str, str], num_directions: int) -> str:
+    """{direction: reason} in one line, without the directions if the reason is the same for all."""
     if len(reasons) == num_directions and len(set(reasons.values())) == 1:
         return next(iter(reasons.values()))
     return "; ".join(f"{direction}: {reason}" for direction, reason in reasons.items())
 
 
-def _wanted(asked, subjects):
-    """(metrics to compute, {metric: why} of those asked for that no direction has).
+def _wanted(
+    asked: Optional[Sequence[str]], subjects: Sequence[TranslatorUnderTest]
+) -> tuple[list[str], dict[str, str]]:
+    """(metrics to compute, {metric: reason} for those requested that no direction supports).
 
-    By default all that the method and the data have.
+    The default is all metrics that the method and the data support.
     """
-    lacks = {
+    reasons = {
         metric: [subject.unavailable_reason(metric) for subject in subjects]
         for metric in (dict.fromkeys(asked) if asked else METRICS)
     }
-    wanted = [metric for metric, reasons in lacks.items() if not all(reasons)]
-    return wanted, {metric: lacks[metric][0] for metric in lacks if asked and metric not in wanted}
+    wanted = [metric for metric, each in reasons.items() if not all(each)]
+    unsupported = [metric for metric in reasons if asked and metric not in wanted]
+    return wanted, {metric: reasons[metric][0] or "" for metric in unsupported}
 
 
-def _data_options(config, options):
+def _data_options(config: EvaluateConfig, options: DataConfig) -> DataConfig:
     if not config.dataset:
         return options
     dataset = absolute(config.dataset)
-    own = dict(train_a=None, train_b=None, test_a=None, test_b=None, paired=False)
-    return dataclasses.replace(options, dataset=dataset if os.path.isdir(dataset) else config.dataset, **own)
+    files: dict[str, Any] = dict(train_a=None, train_b=None, test_a=None, test_b=None, paired=False)
+    return dataclasses.replace(
+        options, dataset=dataset if os.path.isdir(dataset) else config.dataset, **files
+    )
 
 
-def _head(config, checkpoint):
-    """All that tells one evaluation from another, before anything is computed."""
+def _head(config: EvaluateConfig, checkpoint: Any) -> dict[str, Any]:
+    """The settings, checkpoint and versions that the results depend on."""
     settings = {
         field.name: getattr(config, field.name)
         for field in dataclasses.fields(config)
@@ -154,7 +167,7 @@ def _head(config, checkpoint):
 
 
 def are_metrics(value: Any) -> bool:
-    """Whether a JSON value is what `evaluation.json` holds as the metrics of a direction."""
+    """Whether a JSON value has the form of the metrics of a direction in `evaluation.json`."""
     return isinstance(value, dict) and all(
         isinstance(metric, dict) and all(map(_is_figure, metric.values())) for metric in value.values()
     )
@@ -174,12 +187,12 @@ def _is_result(value):
     )
 
 
-def _kept(config, checkpoint, networks):
-    """The run's `evaluation.json`, if it is of this checkpoint, these settings and weights; else None.
+def _existing(config: EvaluateConfig, checkpoint: Any, networks: FeatureNetworks) -> Optional[dict[str, Any]]:
+    """The run's `evaluation.json` if its checkpoint, settings and weights are the same, else None.
 
-    A damaged one is a line on standard error.
+    Prints a warning on standard error if the file is damaged.
     """
-    path = to_path(config.run) / FILE
+    path = to_path(str(config.run)) / FILE
     if not path.exists():
         return None
     try:
@@ -194,8 +207,8 @@ def _kept(config, checkpoint, networks):
     return result if same and same_weights and not result["not_computed"] else None
 
 
-def _for_json(value):
-    """Plain values, numbers to six significant digits; JSON has no infinity, so it becomes a word."""
+def _for_json(value: Any) -> Any:
+    """Values for JSON: numbers with six significant digits, infinity and NaN as strings."""
     if isinstance(value, dict):
         return {key: _for_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -205,6 +218,6 @@ def _for_json(value):
     return value
 
 
-def _write(path, result):
+def _write(path: pathlib.Path, result: dict[str, Any]) -> None:
     with atomic_write(path) as file:
         file.write((json.dumps(result, indent=2, allow_nan=False) + "\n").encode())

@@ -1,55 +1,60 @@
-"""The pretrained networks that an evaluation asks for, or why they are not there."""
+"""The pretrained networks of an evaluation, or the reason why they are unavailable."""
+
+from __future__ import annotations
 
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
+from typing import Any, Callable
 
 from munit_tf.data import downloads
 from munit_tf.errors import InputError
+from munit_tf.evaluation.options import EvaluateConfig
 from munit_tf.metrics import classifier
 from munit_tf.metrics.lpips import LPIPS
 from munit_tf.networks import pretrained
 
 
 class Unavailable(Exception):
-    """A metric cannot be computed; the text says why, in one line."""
+    """A metric cannot be computed; the message gives the reason in one line."""
 
 
 class FeatureNetworks:
-    """Loads each network when it is first asked for, once.
+    """Loads each network once, on first use.
 
     Args:
-        config: EvaluateConfig.
+        config: evaluation options.
 
     Attributes:
-        provenance: {use: what its weights come from}, of those that were loaded.
+        provenance: {use: origin of the weights}, for the networks loaded so far.
 
     Raises:
-        InputError: `--classifier` or `--domain_classifier` names none.
+        InputError: `--classifier` or `--domain_classifier` is not a classifier.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: EvaluateConfig):
         self._config = config
         self._weights_dir = os.path.expanduser(config.weights_dir)
-        self._loaded = {}
-        self.provenance = {}
+        self._loaded: dict[str, Any] = {}
+        self.provenance: dict[str, Any] = {}
         self._classifier = classifier.load(config.classifier) if config.classifier else None
         self._domain_classifier = (
             classifier.load(config.domain_classifier) if config.domain_classifier else self._classifier
         )
 
     @property
-    def lpips(self):
-        """LPIPS of the network and version asked for; Unavailable without its two files."""
+    def lpips(self) -> LPIPS:
+        """LPIPS with the network and version of the options; raises Unavailable without its two files."""
         return self._once("lpips", self._load_lpips)
 
     @property
-    def features(self):
-        """What FID and KID compare: the classifier's features, else those of Keras' Inception-v3."""
+    def features(self) -> Any:
+        """The features for FID and KID: those of the classifier, by default of Inception-v3 in Keras."""
         return self._once("features", self._load_features)
 
-    def _once(self, name, load):
-        """What `load` returns or the Unavailable that it raises, which may have taken its time."""
+    def _once(self, name: str, load: Callable[[], Any]) -> Any:
+        """Calls `load` once; returns its result or raises its Unavailable each time."""
         if name not in self._loaded:
             try:
                 self._loaded[name] = load()
@@ -82,42 +87,42 @@ class FeatureNetworks:
         self.provenance["features"] = {
             **network.provenance,
             "description": "Inception-v3 with the ImageNet weights of keras.applications, pooled: not the "
-            "graph that published FIDs are of, so these compare among themselves only",
+            "graph of published FIDs, so compare these values with one another only",
         }
         return network
 
     @property
-    def classifier(self):
-        """What IS and CIS ask; Unavailable without `--classifier`."""
+    def classifier(self) -> Any:
+        """The classifier for IS and CIS; raises Unavailable without `--classifier`."""
         if not self._classifier:
-            raise Unavailable("needs --classifier=FOLDER, which munit_tf.train_classifier makes")
+            raise Unavailable("needs --classifier=FOLDER, which munit_tf.train_classifier writes")
         self.provenance["classifier"] = self._classifier.provenance
         return self._classifier
 
     @property
-    def domain_classifier(self):
-        """What tells a from b; Unavailable without one that has these classes."""
+    def domain_classifier(self) -> Any:
+        """The classifier of domains; raises Unavailable without one that has the classes a and b."""
         if not self._domain_classifier or not {"a", "b"} <= set(self._domain_classifier.classes):
             raise Unavailable(
                 "needs a classifier with the classes a and b (--domain_classifier=FOLDER, or --classifier): "
-                "munit_tf.train_classifier --dataset=... makes one"
+                "munit_tf.train_classifier --dataset=... trains one"
             )
         self.provenance["domain_classifier"] = self._domain_classifier.provenance
         return self._domain_classifier
 
 
-def _fetch_inception_v3(folder):
+def _fetch_inception_v3(folder: str) -> str:
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # Keras reports its progress.
+        with contextlib.redirect_stdout(sys.stderr):  # Keras prints its progress.
             return pretrained.fetch_inception_v3(folder)
-    except Exception as error:  # Keras' download raises no narrower one.
+    except Exception as error:  # Keras raises a plain Exception if the download fails.
         raise Unavailable(
             f"Inception-v3's weights cannot be downloaded: {' '.join(str(error).split())}"
         ) from error
 
 
 @contextlib.contextmanager
-def _unavailable():
+def _unavailable() -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, InputError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What an evaluation is told."""
+"""Options of an evaluation."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ class EvaluateConfig(Config):
     run: Optional[str] = option(None, "run folder to evaluate", path=True, remote=True, required=True)
     compare: Optional[tuple[str, ...]] = option(
         None,
-        "other run folders, RUN2,RUN3: evaluated alike where they are not yet, and put beside it",
+        "other run folders, RUN2,RUN3, to show in the same table; evaluated if they have no current results",
         path=True,
         remote=True,
     )
     metrics: Optional[tuple[str, ...]] = option(
         None,
-        "which, with commas between (default: all that the method and the data have)",
+        "comma-separated metrics (default: all that the method and the data support)",
         choices=METRICS,
     )
-    direction: str = option("both", "which way", choices=("both", "a2b", "b2a"))
+    direction: str = option("both", "direction to evaluate", choices=("both", "a2b", "b2a"))
     dataset: Optional[str] = option(
-        None, "name or folder of a data set to evaluate on instead of the run's own"
+        None, "name or folder of a data set to evaluate on (default: that of the run)"
     )
     num_inputs: int = option(
         100,
@@ -52,48 +52,52 @@ class EvaluateConfig(Config):
     )
     num_outputs: Optional[int] = option(
         None,
-        "outputs of each input for is, cis, fid, kid, accuracy (default: 100 for is and cis, 10 for the "
-        "others); lpips has its protocol's",
+        "outputs per input for is, cis, fid, kid, accuracy (default: 100 for is and cis, 10 for the "
+        "others); lpips uses the number of its protocol",
         minimum=1,
         maximum=10_000,
         memory=True,
     )
-    seed: int = option(0, "of the styles and of KID's subsets", minimum=0, maximum=2**32 - 1)
+    seed: int = option(0, "seed of the styles and the KID subsets", minimum=0, maximum=2**32 - 1)
     batch_size: int = option(
-        8, "images at once: less needs less memory", minimum=1, maximum=65_536, memory=True
+        8, "images per batch; smaller batches need less memory", minimum=1, maximum=65_536, memory=True
     )
-    lpips_network: str = option("alexnet", "that LPIPS looks through", choices=("alexnet", "vgg16"))
+    lpips_network: str = option("alexnet", "network of LPIPS", choices=("alexnet", "vgg16"))
     lpips_version: str = option(
-        "0.0", "of LPIPS; the figures of MUNIT and BicycleGAN are 0.0's", choices=("0.0", "0.1")
+        "0.0", "version of LPIPS; MUNIT and BicycleGAN report 0.0", choices=("0.0", "0.1")
     )
     lpips_protocol: str = option(
         "munit",
-        "munit: 19 pairs of independent outputs of each input; bicyclegan: 20 outputs, consecutive ones; "
-        "stargan2: 10 outputs, all 45 pairs",
+        "munit: 19 pairs of independent outputs per input; bicyclegan: consecutive pairs of 20 outputs; "
+        "stargan2: all 45 pairs of 10 outputs",
         choices=("munit", "bicyclegan", "stargan2"),
     )
     fid_reference: str = option(
         "test",
-        "real images that FID and KID compare with; StarGAN v2's way is train",
+        "real images for FID and KID; StarGAN v2 uses train",
         choices=("test", "train"),
     )
-    kid_subsets: int = option(100, "how many subsets KID is averaged over", minimum=1, maximum=1_000_000)
+    kid_subsets: int = option(100, "number of subsets for KID", minimum=1, maximum=1_000_000)
     kid_subset_size: int = option(
-        1000, "images in one, or half of those there are", minimum=2, maximum=1_000_000, memory=True
+        1000,
+        "images per subset; at most half of all images",
+        minimum=2,
+        maximum=1_000_000,
+        memory=True,
     )
     classifier: Optional[str] = option(
         None,
-        "folder of munit_tf.train_classifier: for is and cis, and its features for fid and kid (default for "
-        "these: Inception-v3 with Keras' ImageNet weights)",
+        "folder of munit_tf.train_classifier, for is and cis; its features are used for fid and kid (default "
+        "for these: Inception-v3 with the ImageNet weights of Keras)",
         path=True,
     )
     domain_classifier: Optional[str] = option(
         None,
-        "the same for accuracy, with classes a and b (default: --classifier, if it has these)",
+        "the same for accuracy, with classes a and b (default: --classifier, if it has these classes)",
         path=True,
     )
     weights_dir: str = option(
         os.path.join("~", ".keras", "models"),
-        "folder of munit_tf.import_weights's files and of Keras' own, which are downloaded to it",
+        "folder with the files of munit_tf.import_weights, and for weights that Keras downloads",
         path=True,
     )

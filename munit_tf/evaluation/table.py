@@ -1,5 +1,10 @@
 """Results of evaluations as text."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 _ROWS = (
     ("lpips", "between_outputs", "LPIPS between outputs"),
     ("lpips", "input_to_output", "LPIPS from input to output"),
@@ -29,11 +34,11 @@ _LABEL_WIDTH = 30
 _SMALLEST_COLUMN = 12
 
 
-def table(results):
-    """Runs side by side, a column for each run and direction.
+def table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """A table with one column per run and direction.
 
     Args:
-        results: {name of a run: what `evaluation.json` holds}.
+        results: {name of a run: contents of its `evaluation.json`}.
     """
     columns = [
         (run, direction, result["directions"][direction]["metrics"])
@@ -53,7 +58,7 @@ def table(results):
     return "\n".join(lines)
 
 
-def _text(value):
+def _text(value: float | str | None) -> str:
     if value is None:
         return "-"
     return value if isinstance(value, str) else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""Which requests the page's server answers: those that its own page sends, to one of its own addresses."""
+"""Restricts the server to requests that its own page sends to one of its own addresses."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from starlette.responses import PlainTextResponse
 
 _OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _API = "/gradio_api/"
-# What the page asks for. All else, among it the lists of what the server can do, is not found.
+# The paths that the page requests. Everything else, including the API documentation, is not found.
 _PATHS = ("/", "/theme.css", "/favicon.ico", *(_API + name for name in ("app_id", "startup-events")))
 _PATHS += tuple(_API + name for name in ("queue/join", "queue/data", "upload", "upload_progress"))
 _FOLDERS = ("/assets/", "/static/", _API + "heartbeat/", _API + "file=")
 
 
 class Guard:
-    """An ASGI application that refuses requests which do not come from the page itself.
+    """An ASGI application that refuses requests that do not come from the page itself.
 
-    A page elsewhere on the web can make a visitor's browser send requests here, under a name of its own that
-    it has resolved to 127.0.0.1. Such requests have that name in `Host`, and the page's in `Origin`.
+    Another website can make a visitor's browser send requests here, under a name that it resolves to
+    127.0.0.1 (DNS rebinding). These requests have that name in `Host` and the website in `Origin`.
 
     Args:
-        app: the ASGI application that answers the others.
-        hosts: the names, with a port where a browser shows one, under which the server is reached besides
-            this machine's own with its port; may change while it runs.
+        app: the ASGI application that answers all other requests.
+        hosts: further host names of the server, with a port if browsers show one; may change while it runs.
     """
 
     def __init__(self, app: Callable, hosts: set[str]):
@@ -60,18 +59,18 @@ class Guard:
             )
         own = {f"{scheme}://{name}" for scheme in ("http", "https") for name in known}
         if not own.issuperset(values(b"origin")):
-            return PlainTextResponse("Another page must not ask for this.\n", 403)
+            return PlainTextResponse("Requests from other pages are refused.\n", 403)
         if scope["path"] not in _PATHS and not scope["path"].startswith(_FOLDERS):
             return PlainTextResponse("Not found.\n", 404)
         return None
 
 
 def app_options(hosts: set[str]) -> dict[str, Any]:
-    """Options for the FastAPI application that Gradio makes; `hosts` as for `Guard`."""
+    """Options for Gradio's FastAPI application; `hosts` as for `Guard`."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        # Outside Gradio's own middleware, some of which answers requests by itself.
+        # Outermost, because some of Gradio's own middleware answers requests itself.
         app.middleware_stack = Guard(app.middleware_stack, hosts)
         yield
 

@@ -1,235 +1,247 @@
-"""What happens on the page: each act changes the visitor's Desk and shows what has changed.
+"""Event handlers of the page.
 
-An act takes the Visit and the values that it asks for, and gives {name of a part of the page: new value}.
+A handler takes the visitor's Session and values of components. It changes the state and returns the updates,
+{name of a component: new value}.
 """
 
 import time
+from collections.abc import Iterator
+from typing import Any, Callable, Optional
 
 import gradio as gr
 import numpy as np
 
 from munit_tf.errors import InputError
 from munit_tf.explorer import rendering
-from munit_tf.explorer.session import Visit
+from munit_tf.explorer.model_service import ModelService
+from munit_tf.explorer.photos import Picture
+from munit_tf.explorer.session import DirectionState, ImageList, Session
 
 SLIDER_RANGE = 3
 _REDRAW_EVERY_S = 1.0
-FORGOTTEN = "This page was left alone for too long: load it again."
+EXPIRED = "This page has expired: reload it."
+
+# Gradio evaluates the annotations of handlers, so they must not be strings.
+_Updates = dict[str, Any]
 
 
-def begin(studio):
-    """The act that shows the page to a visitor who has just come."""
+def begin(service: ModelService) -> Callable[[Optional[Session]], _Updates]:
+    """Returns the handler that starts a session when the page is loaded."""
 
-    def act(_):
-        visit = Visit(studio)
-        return {"visit": visit, **_all(visit.desk)}
+    def start(_: Optional[Session]) -> _Updates:
+        session = Session(service)
+        return {"session": session, **_all(session.state)}
 
-    return act
-
-
-def turn(visit, direction):
-    """Translates the other way."""
-    visit.turn(direction)
-    return _all(visit.desk)
+    return start
 
 
-def choose_picture(visit, event: gr.SelectData):
-    """Takes one of the pictures shown."""
-    return _picture(visit.desk, _nth(visit.desk.sources.pictures(), event))
+def switch_direction(session: Session, direction: str) -> _Updates:
+    """Switches to the other direction."""
+    session.switch_direction(direction)
+    return _all(session.state)
 
 
-def add_photo(visit, path):
-    """Takes an uploaded photo, or says why not."""
-    desk = visit.desk
+def choose_picture(session: Session, event: gr.SelectData) -> _Updates:
+    """Selects one of the pictures shown."""
+    return _picture(session.state, _nth(session.state.sources.pictures(), event))
+
+
+def add_photo(session: Session, path: str) -> _Updates:
+    """Selects an uploaded photo, or shows why it is refused."""
+    state = session.state
     try:
-        picture = desk.sources.add(path)
+        picture = state.sources.add(path)
     except InputError as error:
         return {"photo_message": rendering.message(str(error), "error"), "photo": None}
-    changes = _picture(desk, picture)
-    return {**changes, "pictures": _shelf(desk.sources), "photo": None}
+    changes = _picture(state, picture)
+    return {**changes, "pictures": _thumbnails(state.sources), "photo": None}
 
 
-def more_pictures(visit):
-    """Shows others of the data set."""
-    visit.desk.sources.more()
-    return {"pictures": _shelf(visit.desk.sources)}
+def more_pictures(session: Session) -> _Updates:
+    """Shows other pictures of the data set."""
+    session.state.sources.more()
+    return {"pictures": _thumbnails(session.state.sources)}
 
 
-def move(dimension):
-    """The act of one slider."""
+def move(dimension: int) -> Callable[[Session, Optional[float]], _Updates]:
+    """Returns the handler of one slider."""
 
-    def act(visit, value):
+    def change(session: Session, value: Optional[float]) -> _Updates:
         if value is None:
             return {}
-        visit.desk.move(dimension, value)
-        return {"after": rendering.after(visit.desk), "origin": ""}
+        session.state.move(dimension, value)
+        return {"after": rendering.after(session.state), "origin": ""}
 
-    return act
-
-
-def surprise(visit):
-    """Draws one style at random."""
-    desk = visit.desk
-    return _style(desk, desk.studio.random_codes(1, np.random.default_rng().integers(2**31))[0])
+    return change
 
 
-def choose_random(visit, event: gr.SelectData):
-    """Takes one of the random styles."""
-    return _style(visit.desk, _nth(visit.desk.random, event))
+def random_style(session: Session) -> _Updates:
+    """Draws a random style."""
+    state = session.state
+    return _style(state, state.service.random_codes(1, int(np.random.default_rng().integers(2**31)))[0])
 
 
-def more_random(visit):
+def choose_random(session: Session, event: gr.SelectData) -> _Updates:
+    """Selects one of the random styles."""
+    return _style(session.state, _nth(session.state.random, event))
+
+
+def more_random(session: Session) -> None:
     """Draws more styles."""
-    visit.desk.draw_more()
+    session.state.draw_more()
 
 
-def fill_random(visit):
-    """Shows the picture under the random styles, a few at a time where they take long."""
-    yield from _fill(visit, "random", visit.desk.random)
+def fill_random(session: Session) -> Iterator[_Updates]:
+    """Shows the picture in the random styles, a few at a time if they take long."""
+    yield from _fill(session, "random", session.state.random)
 
 
-def choose_reference(visit, event: gr.SelectData):
-    """Takes the style of one of the references shown."""
-    return {**_style_of(visit.desk, _nth(visit.desk.references.pictures(), event)), "reference_message": ""}
+def choose_reference(session: Session, event: gr.SelectData) -> _Updates:
+    """Selects the style of one of the references shown."""
+    return {
+        **_style_of(session.state, _nth(session.state.references.pictures(), event)),
+        "reference_message": "",
+    }
 
 
-def add_reference(visit, path):
-    """Takes the style of an uploaded picture, or says why not."""
-    desk = visit.desk
+def add_reference(session: Session, path: str) -> _Updates:
+    """Selects the style of an uploaded picture, or shows why it is refused."""
+    state = session.state
     try:
-        picture = desk.references.add(path)
+        picture = state.references.add(path)
     except InputError as error:
         return {"reference_message": rendering.message(str(error), "error"), "reference": None}
     return {
-        **_style_of(desk, picture),
-        "references": _shelf(desk.references),
+        **_style_of(state, picture),
+        "references": _thumbnails(state.references),
         "reference_message": rendering.message(picture.notes),
         "reference": None,
     }
 
 
-def more_references(visit):
-    """Shows others of the data set."""
-    visit.desk.references.more()
-    return {"references": _shelf(visit.desk.references)}
+def more_references(session: Session) -> _Updates:
+    """Shows other references of the data set."""
+    session.state.references.more()
+    return {"references": _thumbnails(session.state.references)}
 
 
-def keep(visit):
-    """Keeps the style chosen."""
-    visit.desk.keep()
-    gr.Info("Kept: it stands under “Kept”.", duration=3)
+def keep(session: Session) -> None:
+    """Keeps the selected style."""
+    session.state.keep()
+    gr.Info("The style is now in “Kept”.", duration=3)
 
 
-def forget(visit):
-    """Keeps none of the styles any longer."""
-    visit.desk.kept.clear()
+def clear_kept(session: Session) -> None:
+    """Removes all kept styles."""
+    session.state.kept.clear()
 
 
-def choose_kept(visit, event: gr.SelectData):
-    """Goes back to a kept style."""
-    return _style(visit.desk, _nth(visit.desk.kept, event))
+def choose_kept(session: Session, event: gr.SelectData) -> _Updates:
+    """Selects a kept style."""
+    return _style(session.state, _nth(session.state.kept, event))
 
 
-def fill_kept(visit):
-    """Shows the picture under the kept styles."""
-    desk = visit.desk
-    choices = [(f"style {k + 1}", k) for k in range(len(desk.kept))]
+def fill_kept(session: Session) -> Iterator[_Updates]:
+    """Shows the picture in the kept styles."""
+    state = session.state
+    choices = [(f"style {k + 1}", k) for k in range(len(state.kept))]
     last = len(choices) - 1
     yield {
-        "codes": rendering.kept_codes(desk),
+        "codes": rendering.kept_codes(state),
         "first": gr.Dropdown(choices=choices, value=0 if choices else None),
         "last": gr.Dropdown(choices=choices, value=last if choices else None),
-        "way": "",
+        "interpolation": "",
         "table": "",
     }
-    yield from _fill(visit, "kept", np.array(desk.kept))
+    yield from _fill(session, "kept", np.array(state.kept))
 
 
-def make_way(visit, first, last, steps):
-    """Goes from one kept style to another."""
-    desk = visit.desk
-    _need_picture(desk)
-    if first is None or last is None or max(first, last) >= len(desk.kept):
-        raise InputError("Choose two kept styles first: “Keep this style” keeps one.")
-    return {"way": rendering.strip(desk.way(first, last, int(steps))[1])}
+def interpolate(session: Session, first: Optional[int], last: Optional[int], steps: float) -> _Updates:
+    """Shows the interpolation between two kept styles."""
+    state = session.state
+    _need_picture(state)
+    if first is None or last is None or max(first, last) >= len(state.kept):
+        raise InputError("Choose two kept styles first: “Keep this style” adds one.")
+    return {"interpolation": rendering.strip(state.interpolate(first, last, int(steps))[1])}
 
 
-def make_table(visit, rows):
-    """Several pictures by the kept styles."""
-    desk = visit.desk
-    _need_picture(desk)
-    if desk.style is not None and not desk.kept:
-        raise InputError("There is no kept style: “Keep this style” keeps one.")
-    return {"table": rendering.table(desk.table(int(rows)))}
+def make_table(session: Session, rows: float) -> _Updates:
+    """Shows several pictures in the kept styles."""
+    state = session.state
+    _need_picture(state)
+    if state.style is not None and not state.kept:
+        raise InputError("There is no kept style: “Keep this style” adds one.")
+    return {"table": rendering.table(state.table(int(rows)))}
 
 
-def _all(desk):
-    desk.open()
+def _all(state: DirectionState) -> _Updates:
+    state.open()
     return {
-        "before": rendering.before(desk),
-        **_shown_style(desk),
-        "pictures": _shelf(desk.sources),
-        "references": _shelf(desk.references) if desk.studio.guided else None,
+        "before": rendering.before(state),
+        **_shown_style(state),
+        "pictures": _thumbnails(state.sources),
+        "references": _thumbnails(state.references) if state.service.guided else None,
         "table": "",
-        "way": "",
+        "interpolation": "",
     }
 
 
-def _picture(desk, picture):
-    desk.choose(picture)
+def _picture(state: DirectionState, picture: Picture) -> _Updates:
+    state.choose(picture)
     return {
-        "before": rendering.before(desk),
-        "after": rendering.after(desk),
+        "before": rendering.before(state),
+        "after": rendering.after(state),
         "photo_message": rendering.message(picture.notes),
         "table": "",
-        "way": "",
+        "interpolation": "",
     }
 
 
-def _style(desk, code):
-    desk.take_style(code)
-    return _shown_style(desk)
+def _style(state: DirectionState, code: np.ndarray) -> _Updates:
+    state.take_style(code)
+    return _shown_style(state)
 
 
-def _style_of(desk, picture):
-    desk.take_style_of(picture)
-    return _shown_style(desk)
+def _style_of(state: DirectionState, picture: Picture) -> _Updates:
+    state.take_style_of(picture)
+    return _shown_style(state)
 
 
-def _shown_style(desk):
-    """The sliders go as far as the style needs."""
+def _shown_style(state: DirectionState) -> _Updates:
+    """Updates for the style; widens the range of a slider if its value needs it."""
     sliders = {}
-    for k, value in enumerate(() if desk.style is None else desk.style.tolist()):
+    for k, value in enumerate(() if state.style is None else state.style.tolist()):
         most = max(SLIDER_RANGE, float(np.ceil(abs(value))))
         sliders[f"slider{k}"] = gr.Slider(minimum=-most, maximum=most, value=round(value, 2))
-    return {**sliders, "origin": rendering.style_origin(desk), "after": rendering.after(desk)}
+    return {**sliders, "origin": rendering.style_origin(state), "after": rendering.after(state)}
 
 
-def _shelf(shelf):
-    pictures = [rendering.thumbnail(each.image) for each in shelf.pictures()]
+def _thumbnails(images: ImageList) -> Any:
+    pictures = [rendering.thumbnail(each.image) for each in images.pictures()]
     return gr.Gallery(value=pictures, selected_index=None)
 
 
-def _fill(visit, name, codes):
-    """Yields the gallery of the picture under these codes, until the visitor has gone on to another."""
-    desk, picture, made, shown = visit.desk, visit.desk.picture, [], time.monotonic()
+def _fill(session: Session, name: str, codes: np.ndarray) -> Iterator[_Updates]:
+    """Yields the gallery of the picture in these styles, until the visitor selects another picture."""
+    state, picture, shown = session.state, session.state.picture, time.monotonic()
+    thumbnails = []
     if picture is not None and len(codes):
-        for image in desk.translations(codes):
-            if visit.desk is not desk or desk.picture is not picture:
+        for image in state.translations(codes):
+            if session.state is not state or state.picture is not picture:
                 return
-            made.append(rendering.thumbnail(rendering.to_image(image)))
+            thumbnails.append(rendering.thumbnail(rendering.to_image(image)))
             if time.monotonic() - shown > _REDRAW_EVERY_S:
-                yield {name: gr.Gallery(value=made, selected_index=None)}
+                yield {name: gr.Gallery(value=thumbnails, selected_index=None)}
                 shown = time.monotonic()
-    yield {name: gr.Gallery(value=made, selected_index=None)}
+    yield {name: gr.Gallery(value=thumbnails, selected_index=None)}
 
 
-def _need_picture(desk):
-    if desk.picture is None:
+def _need_picture(state: DirectionState) -> None:
+    if state.picture is None:
         raise InputError("Choose a picture first.")
 
 
-def _nth(things, event):
-    if event.index >= len(things):
-        raise InputError(FORGOTTEN)
-    return things[event.index]
+def _nth(items: Any, event: gr.SelectData) -> Any:
+    if event.index >= len(items):
+        raise InputError(EXPIRED)
+    return items[event.index]

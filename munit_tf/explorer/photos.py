@@ -1,8 +1,9 @@
-"""Pictures as visitors bring them, made fit for the networks."""
+"""Uploaded images, resized for the networks."""
+
+from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any
 
 from PIL import Image
 
@@ -12,28 +13,28 @@ from munit_tf.errors import InputError
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture as the model sees it.
+    """A picture as an input of the model.
 
     Attributes:
-        name: what to call it, without folder and suffix.
-        image: a PIL RGB image, resized.
-        notes: str, sentences: what was done to it.
+        name: of the file, without folder and suffix.
+        image: RGB, resized.
+        notes: sentences that say how it was changed.
     """
 
     name: str
-    image: Any
+    image: Image.Image
     notes: str
 
 
-def fit(name, image, resize, max_pixels, notes=""):
-    """A Picture with the shorter side resized as in training, and no more pixels than the device takes.
+def fit(name: str, image: Image.Image, resize: int, max_pixels: int, notes: str = "") -> Picture:
+    """Resizes the shorter side of a picture as in training, and limits its number of pixels.
 
     Args:
-        name: what to call it.
-        image: a PIL RGB image.
+        name: of the picture.
+        image: RGB.
         resize: the shorter side after resizing, in pixels.
-        max_pixels: the most height x width afterwards; above it the picture gets smaller in proportion.
-        notes: what was done to it already.
+        max_pixels: the largest height x width; a larger picture is scaled down further.
+        notes: earlier changes.
 
     Raises:
         InputError: it is too long and thin to be resized.
@@ -45,21 +46,21 @@ def fit(name, image, resize, max_pixels, notes=""):
     reason = "its shorter side as in training"
     if fitted.width * fitted.height > max_pixels:
         factor = (max_pixels / (fitted.width * fitted.height)) ** 0.5
-        size = [max(1, int(side * factor)) for side in fitted.size]
-        # A line of pixels can still be too long.
-        size = [min(side, max_pixels // min(size)) for side in size]
-        fitted = image.resize(size, Image.Resampling.BILINEAR)
+        width, height = (max(1, int(side * factor)) for side in fitted.size)
+        # A picture that is one pixel wide can still be too long.
+        longest = max_pixels // min(width, height)
+        fitted = image.resize((min(width, longest), min(height, longest)), Image.Resampling.BILINEAR)
         reason = f"the {max_pixels} pixels that --max_pixels allows"
     if fitted.size != image.size:
         notes += f" Resized from {_size(image)} to {_size(fitted)} pixels, {reason}."
     return Picture(name, fitted, notes.strip())
 
 
-def read(path, resize, max_pixels):
-    """The Picture in an uploaded file; see `fit`.
+def read(path: str, resize: int, max_pixels: int) -> Picture:
+    """Reads an uploaded file; see `fit`.
 
     Raises:
-        InputError: the file is empty, damaged, no image, or has too many pixels.
+        InputError: the file is empty, damaged, not an image, or has too many pixels.
     """
     file_name = os.path.basename(path)
     with open(path, "rb") as file:
@@ -67,13 +68,13 @@ def read(path, resize, max_pixels):
     image, header = decoding.decode(data, file_name), decoding.read_header(path)
     notes = ""
     if header.animated:
-        notes += " Of an animation this is the first frame."
+        notes += " This is the first frame of an animation."
     if header.mode == "CMYK":
-        notes += " Its CMYK colours were converted to RGB, without a colour profile."
+        notes += " Its CMYK colours were converted to RGB without a colour profile."
     if header.transparent:
-        notes += " What is transparent became white."
+        notes += " Transparent areas became white."
     return fit(os.path.splitext(file_name)[0], image, resize, max_pixels, notes)
 
 
-def _size(image):
+def _size(image: Image.Image) -> str:
     return f"{image.width} x {image.height}"

@@ -1,4 +1,4 @@
-"""The page on an address of this machine, without a word to any other."""
+"""Serves the page on this machine, without contacting any other."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ import urllib.parse
 from collections.abc import Iterable
 
 from munit_tf.errors import InputError
-from munit_tf.explorer.model_service import Studio
+from munit_tf.explorer.model_service import ModelService
 
 _FIRST_PORT = 7860
 _LARGEST_UPLOAD = "100mb"
 _MOST_VISITORS = 100
-# No fonts from elsewhere.
+# No fonts from other servers.
 _FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
 class Server:
-    """A page of Gradio's that is being served; a context manager, which ends it.
+    """Serves the page; a context manager that stops the server.
 
     Args:
-        studio: the Studio that it shows.
-        port: the port to serve on; the first free one from 7860 where None.
-        share: whether Gradio's own servers make it public as well.
-        hosts: names, with a port where a browser shows one, under which a reverse proxy or a forwarded port
-            makes it available; requests under any other name are refused.
+        service: the model.
+        port: the port to serve on; None: the first free one from 7860.
+        share: whether to make the page public through Gradio's servers, too.
+        hosts: host names, with a port if browsers show one, of a reverse proxy or a forwarded port; requests
+            under any other name are refused.
 
     Attributes:
-        address: where a browser on this machine finds it.
-        public_address: the same for any other, or None.
+        address: the URL on this machine.
+        public_address: the public URL, or None.
 
     Raises:
         InputError: the port is not free.
     """
 
     def __init__(
-        self, studio: Studio, port: int | None = None, share: bool = False, hosts: Iterable[str] = ()
+        self, service: ModelService, port: int | None = None, share: bool = False, hosts: Iterable[str] = ()
     ):
         hosts = {host.lower() for host in hosts}
-        # Visitors' files go with the server. Gradio reads these when it is imported and when a page is made.
+        # The folder of uploads is deleted with the server. Gradio reads these variables when it is imported
+        # and when a page is built.
         self._files = tempfile.TemporaryDirectory(prefix="munit_tf-explore-")
         os.environ["GRADIO_TEMP_DIR"] = self._files.name
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -51,7 +52,7 @@ class Server:
         from munit_tf.explorer import guard, page
 
         theme = gr.themes.Soft(primary_hue="indigo", neutral_hue="slate", font=_FONT, font_mono=_MONO)
-        self._page = page.build(studio)
+        self._page = page.build(service)
         self._page.queue(default_concurrency_limit=4)
         try:
             _, self.address, self.public_address = self._page.launch(
@@ -74,15 +75,15 @@ class Server:
         except OSError as error:
             self.__exit__()
             ports = f"--port={port} is" if port else f"ports {_FIRST_PORT} to {_FIRST_PORT + 99} are"
-            raise InputError(f"{ports} not free: give another by --port") from error
+            raise InputError(f"{ports} not free: choose another with --port") from error
         if self.public_address:
             hosts.add(urllib.parse.urlsplit(self.public_address).netloc)
 
-    def __enter__(self):
-        """Itself."""
+    def __enter__(self) -> Server:
+        """Returns itself."""
         return self
 
-    def __exit__(self, *error):
-        """Ends it, and removes the files that visitors brought."""
+    def __exit__(self, *error: object) -> None:
+        """Stops the server and removes uploaded files."""
         self._page.close(verbose=False)
         self._files.cleanup()

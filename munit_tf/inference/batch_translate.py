@@ -1,7 +1,11 @@
-"""One job of translation: from a run folder and image files to a folder of results."""
+"""Translation of image files with a trained run, into a folder of results."""
+
+from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,18 +16,19 @@ from munit_tf.inference import result_grid, styles
 from munit_tf.inference.input_images import Inputs
 from munit_tf.inference.output_folder import OutputFolder
 from munit_tf.inference.padded_inference import PaddedInference
+from munit_tf.models.translator import Translator
 from munit_tf.runs import loading, run_folder
 
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """What a job did: numbers of images.
+    """The number of images that a job processed.
 
     Attributes:
-        inputs: how many there are.
-        translated: how many of them now.
-        skipped: how many were there before.
-        rows: how many the grid shows.
+        inputs: all inputs.
+        translated: those translated by this job.
+        skipped: those translated before.
+        rows: those in the grid.
     """
 
     inputs: int
@@ -32,17 +37,17 @@ class Done:
     rows: int
 
 
-def translate(options):
-    """Translates all inputs whose results are not there yet.
+def translate(options: Any) -> Done:
+    """Translates all inputs that have no results yet.
 
     Args:
-        options: the command's options.
+        options: the options of `munit_tf.translate`.
 
     Returns:
-        Done.
+        What was done.
 
     Raises:
-        InputError: for whatever the user can mend. What was written until then is whole and stays.
+        InputError: for everything that the user can fix. Files written before it are complete and kept.
     """
     styles.check(options)
     folder = run_folder.RunFolder(options.run)
@@ -70,7 +75,15 @@ def translate(options):
 
 
 class _Job:
-    def __init__(self, inputs, stems, networks, chosen, output, batch_size):
+    def __init__(
+        self,
+        inputs: Inputs,
+        stems: list[str],
+        networks: PaddedInference,
+        chosen: styles.Styles,
+        output: OutputFolder,
+        batch_size: int,
+    ):
         self._inputs = inputs
         self._stems = stems
         self._networks = networks
@@ -79,11 +92,11 @@ class _Job:
         self._batch_size = batch_size
         self._group_size = max(1, batch_size // len(chosen))
 
-    def run(self, waiting, bar):
-        """Translates these inputs, as many at once as fill a batch.
+    def run(self, waiting: Iterable[int], bar: tqdm) -> None:
+        """Translates these inputs, one batch at a time.
 
-        Groups are the same whatever is done already: the last bit of a result can depend on what
-        else is in its batch, and a restart is to write what an uninterrupted job writes.
+        The last bit of a result can depend on the rest of its batch. So the groups do not depend on what
+        is done already, and a restarted job writes the same files as an uninterrupted one.
         """
         waiting = set(waiting)
         for first in range(0, len(self._inputs), self._group_size):
@@ -93,14 +106,15 @@ class _Job:
                 self._translate(group, wanted)
                 bar.update(len(wanted))
 
-    def _translate(self, group, wanted):
-        by_shape = {}
+    def _translate(self, group: range, wanted: set[int]) -> None:
+        by_shape: dict[tuple[int, ...], dict[int, np.ndarray]] = {}
         for i in group:
             image = self._inputs[i]
-            alike = by_shape.setdefault(image.shape, {})
-            alike[i] = image
-            at_once = min(len(alike) * len(self._styles), self._batch_size)
-            self._networks.check_memory(at_once, *image.shape[:2], self._inputs.paths[i])
+            same_shape = by_shape.setdefault(image.shape, {})
+            same_shape[i] = image
+            count = min(len(same_shape) * len(self._styles), self._batch_size)
+            height, width = image.shape[:2]
+            self._networks.check_memory(count, height, width, self._inputs.paths[i])
         for images in by_shape.values():
             for i, k, result in self._results(images):
                 if i in wanted:
@@ -108,8 +122,8 @@ class _Job:
         for i in wanted:
             self._output.write_styles(self._stems[i])
 
-    def _results(self, images):
-        """Yields (index of image, index of style, translation) of {index: image}, all of one shape."""
+    def _results(self, images: dict[int, np.ndarray]) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Yields (index of image, index of style, translation) for {index: image}, all of one shape."""
         pairs = [(i, k) for i in images for k in range(len(self._styles))]
         rows = {i: row for row, i in enumerate(images)}
         first, codes = min(images), self._styles.codes
@@ -128,13 +142,13 @@ class _Job:
             height, width = images[first].shape[:2]
             count = min(len(pairs), self._batch_size)
             raise InputError(
-                f"{self._inputs.paths[first]}: there is not enough memory for {count} pictures of "
-                f"{height}x{width} pixels at once: take a smaller --batch_size or image"
+                f"{self._inputs.paths[first]}: there is not enough memory for {count} images of "
+                f"{height}x{width} pixels at once: use a smaller --batch_size or image"
             ) from error
 
 
-def _settings(options, model, resize, chosen):
-    """All that the results depend on, as texts for people."""
+def _settings(options: Any, model: Translator, resize: int, chosen: styles.Styles) -> list[str]:
+    """Everything that the results depend on, in readable form."""
     weights = styles.digest(weight.numpy() for _, weight in sorted(model.named_weights().items()))
     return [
         f"--run={options.run} at step {int(model.step)} (weights {weights})",
@@ -145,7 +159,7 @@ def _settings(options, model, resize, chosen):
     ]
 
 
-def _progress_bar(total, done):
-    # Redrawn rarely where no one collapse_checks: in a file every redraw is a line.
+def _progress_bar(total: int, done: int) -> tqdm:
+    # Rare updates if the output goes to a file, where every update is a line.
     interval = 0.5 if sys.stderr.isatty() else 30
     return tqdm(total=total, initial=done, unit="image", mininterval=interval, dynamic_ncols=True)

@@ -1,4 +1,9 @@
-"""Images of any size and shape, as a trained model is given them."""
+"""Image files of any size as inputs of a trained model."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
 
 from munit_tf.data import pipeline
 from munit_tf.data.sources import list_images
@@ -6,34 +11,34 @@ from munit_tf.errors import InputError
 
 
 class Inputs:
-    """Image files; opens none before it is asked for.
+    """Image files, opened on demand.
 
     Args:
-        spec: a file, folder, glob or text file of paths, as `sources.list_images` takes it.
+        spec: a file, folder, glob or text file of paths, see `sources.list_images`.
         resize: the shorter side after resizing, in pixels; None: images keep their size.
 
     Attributes:
-        paths: list of str, sorted.
+        paths: the files.
 
     Raises:
         InputError: there is no image.
     """
 
-    def __init__(self, spec, resize):
+    def __init__(self, spec: str, resize: int | None):
         self._files = list_images(spec)
         self._resize = resize
         self.paths = self._files.paths
 
-    def __len__(self):
+    def __len__(self) -> int:
         """The number of images."""
         return len(self.paths)
 
-    def __getitem__(self, index):
-        """Image `index` as numpy float32 [H,W,3] in [-1, 1]; raises InputError as `picture` does."""
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Image `index` as float32 [H,W,3] in [-1, 1]; raises InputError, see `picture`."""
         return pipeline.to_array(self.picture(index))
 
-    def picture(self, index):
-        """Image `index`, a PIL RGB image, resized.
+    def picture(self, index: int) -> Image.Image:
+        """Image `index`, resized, as RGB.
 
         Raises:
             InputError: it cannot be decoded, or is too long and thin to be resized.
@@ -46,6 +51,6 @@ class Inputs:
         except InputError as error:
             raise InputError(f"{self._files.name(index)}: {error}") from error
 
-    def stems(self):
-        """What the results of each image are called; see `sources.ImageFiles.stems`."""
+    def stems(self) -> list[str]:
+        """The names of each image's results, see `sources.ImageFiles.stems`."""
         return self._files.stems()

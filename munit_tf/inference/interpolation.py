@@ -1,22 +1,22 @@
-"""The way between two style codes."""
+"""Interpolation between two style codes."""
 
 import numpy as np
 
 
-def slerp(first, last, count):
-    """Codes on the arc from one to another: spherical linear interpolation (Shoemake, 1985).
+def slerp(first: np.ndarray, last: np.ndarray, count: int) -> np.ndarray:
+    """Spherical linear interpolation between two codes (Shoemake, 1985).
 
-    Codes of N(0, I) lie near a sphere. The straight line would lead through codes shorter than any that
-    the decoder was trained with; the arc does not (White, arXiv:1609.04468).
+    Codes of N(0, I) lie near a sphere. A straight line would pass through shorter codes than those the
+    decoder was trained on; the arc does not (White, arXiv:1609.04468).
 
     Args:
-        first: [D], the code to begin with.
-        last: [D], the code to end with.
-        count: how many, both ends included.
+        first: [D], the first code.
+        last: [D], the last code.
+        count: the number of codes, including both ends.
 
     Returns:
-        float32 [count, D]. Where the two point the same or opposite ways, which makes no one arc, the
-        straight line.
+        float32 [count, D]. If the two have the same or opposite directions, so that the arc is not unique,
+        the straight line.
     """
     first, last = (np.asarray(end, np.float64) for end in (first, last))
     t = np.linspace(0, 1, count)[:, np.newaxis]

@@ -1,4 +1,4 @@
-"""The folder of results: whole files only, and a record of the settings that they were made with."""
+"""The folder of results: files written atomically, and a record of the settings."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 import os
 import pathlib
 import sys
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from munit_tf.data.pictures import to_uint8
 from munit_tf.errors import InputError
+from munit_tf.inference.styles import Styles
 from munit_tf.models import style_codes
 from munit_tf.storage import json_files
 from munit_tf.storage.atomic import TEMPORARY, atomic_write
@@ -23,23 +25,23 @@ class OutputFolder:
     """`STEM_0.png`, `STEM_1.png`, ... and `STEM_styles.npy` of each input, and `grid.png`.
 
     Args:
-        path: the folder's.
-        styles: Styles, the same for every input.
+        path: of the folder.
+        styles: the same for every input.
     """
 
-    def __init__(self, path, styles):
+    def __init__(self, path: str | pathlib.Path, styles: Styles):
         self._path = pathlib.Path(path)
         self._styles = styles
-        self._done = set()
+        self._done: set[str] = set()
 
-    def begin(self, settings):
-        """Makes the folder, or goes on in one that was begun with the same settings.
+    def begin(self, settings: list[str]) -> None:
+        """Creates the folder, or continues in one with the same settings.
 
         Args:
-            settings: list of str, all that the results depend on.
+            settings: everything that the results depend on.
 
         Raises:
-            InputError: it holds other files, or results of other settings, or cannot be written.
+            InputError: the folder contains other files or results with other settings, or is not writable.
         """
         record = self._path / _RECORD
         try:
@@ -49,7 +51,7 @@ class OutputFolder:
                 self._compare(json_files.read(record, _are_settings, "choose another --output"), settings)
             elif found:
                 raise InputError(
-                    f"{self._path} holds other files and no translations: choose another --output"
+                    f"{self._path} contains other files and no translations: choose another --output"
                 )
         except OSError as error:
             raise InputError(f"--output={self._path} cannot be written: {error.strerror}") from error
@@ -59,21 +61,21 @@ class OutputFolder:
         self._done = found
 
     def is_done(self, stem: str) -> bool:
-        """Whether all files of an input were there when the command began, and are whole.
+        """Whether all files of an input existed when the command started, and are intact.
 
-        One that is damaged is a line on standard error.
+        Prints a warning on standard error about a damaged one.
         """
         names = self._names(stem)
         if not self._done.issuperset(names):
             return False
-        damaged = [name for name in names if not self._is_whole(name)]
+        damaged = [name for name in names if not self._is_intact(name)]
         if damaged:
             path = self._path / damaged[0]
             print(f"warning: {path} is damaged: {stem} is translated again", file=sys.stderr)
         return not damaged
 
     def picture(self, stem: str, k: int) -> Image.Image:
-        """The PIL image that was written for an input's style `k`.
+        """Reads the translation of an input to style `k`.
 
         Raises:
             InputError: the file is damaged or cannot be read.
@@ -83,52 +85,51 @@ class OutputFolder:
             picture = Image.open(path, formats=["PNG"])
             picture.load()
         except Exception as error:  # Pillow raises many types for a damaged file.
-            raise InputError(f"{path} is damaged: remove it, and the same command makes it again") from error
+            raise InputError(f"{path} is damaged: remove it and run the same command again") from error
         return picture
 
-    def write_picture(self, stem, k, image):
-        """Writes an input's translation to style `k`: float [H,W,3] in [-1, 1]."""
+    def write_picture(self, stem: str, k: int, image: np.ndarray) -> None:
+        """Writes the translation of an input to style `k`: float [H,W,3] in [-1, 1]."""
         self._save(Image.fromarray(to_uint8(image)), f"{stem}_{k}.png")
 
-    def write_styles(self, stem):
-        """Writes an input's style codes: its last file."""
+    def write_styles(self, stem: str) -> None:
+        """Writes an input's style codes, the last of its files."""
         if self._styles.codes is not None:
             with atomic_write(self._path / f"{stem}_styles.npy") as file:
                 np.save(file, self._styles.codes)
 
-    def write_grid(self, picture):
-        """Writes `grid.png`, a PIL image."""
+    def write_grid(self, picture: Image.Image) -> None:
+        """Writes `grid.png`."""
         self._save(picture, "grid.png")
 
-    def _names(self, stem):
+    def _names(self, stem: str) -> list[str]:
         names = [f"{stem}_{k}.png" for k in range(len(self._styles))]
         return names if self._styles.codes is None else [*names, f"{stem}_styles.npy"]
 
-    def _is_whole(self, name):
-        path = self._path / name
+    def _is_intact(self, name: str) -> bool:
+        path, codes = self._path / name, self._styles.codes
         try:
-            if path.suffix == ".npy":
-                shape = self._styles.codes.shape
-                return style_codes.read(path, shape[1]).shape == shape
+            if codes is not None and path.suffix == ".npy":
+                return style_codes.read(path, codes.shape[1]).shape == codes.shape
             with Image.open(path, formats=["PNG"]) as picture:
-                picture.verify()  # Checksums, without decoding: there may be thousands of pictures.
+                picture.verify()  # Verifies checksums without decoding: there may be thousands of images.
             return picture.mode == "RGB"
         except Exception:  # Pillow and numpy raise many types for a damaged file.
             return False
 
-    def _compare(self, before, settings):
+    def _compare(self, before: list[str], settings: list[str]) -> None:
         old = [each for each in before if each not in settings]
         new = [each for each in settings if each not in before]
         if old or new:
             raise InputError(
-                f"{self._path} was begun with {' '.join(old) or 'fewer flags'}, not with "
-                f"{' '.join(new) or 'so few'}: give the same flags to go on, or choose another --output"
+                f"{self._path} was started with {' '.join(old) or 'fewer flags'}, not with "
+                f"{' '.join(new) or 'so few'}: give the same flags to continue, or choose another --output"
             )
 
-    def _save(self, picture, name):
+    def _save(self, picture: Image.Image, name: str) -> None:
         with atomic_write(self._path / name) as file:
             picture.save(file, format="PNG")
 
 
-def _are_settings(value):
+def _are_settings(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)

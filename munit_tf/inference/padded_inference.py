@@ -1,44 +1,45 @@
-"""A model's public methods for images of any size."""
+"""Translation of images of any size."""
+
+from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from munit_tf.models.memory import check_translation
-from munit_tf.models.translator import DIRECTIONS
+from munit_tf.models.translator import DIRECTIONS, Translator
 from munit_tf.networks.input_padding import pad_to_fit
 
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """What of N images of one size does not depend on the style.
+    """N images of one size, encoded as far as possible without a style.
 
     Attributes:
-        code: their content codes [N,h,w,C]; of a method without one the padded images themselves.
-        height: the images', in pixels.
-        width: the same.
+        code: content codes [N,h,w,C], or the padded images if the method has no content code.
+        height: of the images, in pixels.
+        width: of the images, in pixels.
     """
 
-    code: Any
+    code: tf.Tensor
     height: int
     width: int
 
 
 class PaddedInference:
-    """Pads images until the networks take them, and crops the results back.
+    """Pads images to a size that fits the networks, and crops the results.
 
-    It translates in two steps, of which another style repeats only the second. Each step is traced once,
-    however many sizes and batch sizes it meets.
+    Translation takes two steps; another style repeats only the second. Each step is traced once for all
+    sizes and batch sizes.
 
     Args:
-        model: a Translator.
+        model: the model.
         direction: one of `model.directions`.
     """
 
-    def __init__(self, model, direction):
+    def __init__(self, model: Translator, direction: str):
         config, (source, target) = model.config, DIRECTIONS[direction]
         self._config = config
         separable = model.has_content_code
@@ -58,7 +59,7 @@ class PaddedInference:
         def encode_style(images):
             return model.encode_style(fit(images), target)
 
-        # There is no control flow to convert, and tracing takes half as long.
+        # The code needs no autograph, and tracing without it takes half as long.
         traced = functools.partial(tf.function, autograph=False)
         images_like = [tf.TensorSpec([None, None, None, 3], tf.float32)]
         rows_like = tf.TensorSpec([None], tf.int32)
@@ -74,30 +75,38 @@ class PaddedInference:
         self._decode = functools.lru_cache(None)(traced_decode)
 
     def check_memory(self, count: int, height: int, width: int, what: str) -> None:
-        """Raises InputError where so many images of a size, in pixels, cannot be translated at once.
+        """Checks that there is memory to translate a number of images at once.
 
-        `what` asks for it, such as a file.
+        Args:
+            count: the number of images.
+            height: of the images, in pixels.
+            width: of the images, in pixels.
+            what: the file or flag to name in the message.
+
+        Raises:
+            InputError: there is not enough memory.
         """
         check_translation(self._config, count, height, width, what)
 
-    def encode(self, images):
-        """Images [N,H,W,3] of the source domain in [-1, 1] -> Encoded."""
-        return Encoded(self._encode(images), *images.shape[1:3])
+    def encode(self, images: np.ndarray) -> Encoded:
+        """Encodes images [N,H,W,3] in [-1, 1] of the source domain."""
+        height, width = images.shape[1:3]
+        return Encoded(self._encode(images), height, width)
 
-    def decode(self, encoded, rows, styles):
-        """Translations of encoded images.
+    def decode(self, encoded: Encoded, rows: list[int], styles: np.ndarray | None) -> np.ndarray:
+        """Translates encoded images.
 
         Args:
-            encoded: of N images.
-            rows: M of 0 to N - 1, which image each translation is of.
+            encoded: N images.
+            rows: for each of M translations, the index of its image, from 0 to N - 1.
             styles: [M,style_dim], the style of each, or None for a method without style.
 
         Returns:
-            Numpy [M,H,W,3] in [-1, 1], of the target domain.
+            [M,H,W,3] in [-1, 1], of the target domain.
         """
-        images = self._decode()(encoded.code, np.int32(rows), *([] if styles is None else [styles]))
+        images = self._decode()(encoded.code, np.array(rows, np.int32), *([] if styles is None else [styles]))
         return images[:, : encoded.height, : encoded.width].numpy()
 
-    def encode_style(self, images):
-        """The style codes, numpy [N, style_dim], of images [N,H,W,3] of the target domain."""
+    def encode_style(self, images: np.ndarray) -> np.ndarray:
+        """The style codes [N,style_dim] of images [N,H,W,3] of the target domain."""
         return self._encode_style(images).numpy()

@@ -1,63 +1,75 @@
-"""One picture of the first results: inputs down, styles across."""
+"""An image of the first results: one row per input, one column per style."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 from PIL import Image
 
 from munit_tf.data import pictures, pipeline
+from munit_tf.inference.input_images import Inputs
+from munit_tf.inference.output_folder import OutputFolder
+from munit_tf.inference.styles import Styles
 
 MOST_ROWS = 10
 _MOST_COLUMNS = 16
 _LARGEST_CELL = 256
 
 
-def make(inputs, stems, output, styles):
-    """The grid of the first `MOST_ROWS` inputs, from the files that were written for them.
+def make(inputs: Inputs, stems: list[str], output: OutputFolder, styles: Styles) -> Image.Image:
+    """The grid of the first `MOST_ROWS` inputs, from the files of their results.
 
     Args:
-        inputs: Inputs.
-        stems: what their results are called.
-        output: the OutputFolder that holds these results.
-        styles: Styles; references stand above their columns, as in the paper's figure 8.
+        inputs: the inputs.
+        stems: the names of their results.
+        output: the folder with these results.
+        styles: the styles; references are shown above their columns, as in figure 8 of the paper.
 
     Returns:
-        A PIL image. Pictures larger than a cell are scaled down.
+        RGB image. Images larger than a cell are scaled down.
     """
+    references = styles.references
     columns = range(min(len(styles), _MOST_COLUMNS))
-    rows = [
+    rows: list[list[Image.Image | None]] = [
         [_small(inputs.picture(i)), *(_small(output.picture(stem, k)) for k in columns)]
         for i, stem in enumerate(stems[:MOST_ROWS])
     ]
-    if styles.references:
-        rows.insert(0, [None, *(_small(styles.references.picture(k)) for k in columns)])
+    if references:
+        rows.insert(0, [None, *(_small(references.picture(k)) for k in columns)])
     return arrange(rows, ["input", *(styles.labels[k] for k in columns)])
 
 
-def arrange(rows, labels):
-    """A labelled table of pictures of any sizes, each in the middle of its cell.
+def arrange(rows: Sequence[Sequence[Image.Image | None]], labels: Sequence[str]) -> Image.Image:
+    """A labeled table of images of any size, centered in their cells.
 
     Args:
-        rows: list of rows; a row is a list of PIL images, or None for an empty place. Those larger than
-            a cell are scaled down.
-        labels: one str for each column.
+        rows: rows of images, or None for an empty cell. Images larger than a cell are scaled down.
+        labels: one per column.
 
     Returns:
-        A PIL image.
+        RGB image.
     """
-    rows = [[cell and _small(cell) for cell in row] for row in rows]
-    cells = [cell for row in rows for cell in row if cell]
+    small = [[cell and _small(cell) for cell in row] for row in rows]
+    cells = [cell for row in small for cell in row if cell]
     size = max(cell.width for cell in cells), max(cell.height for cell in cells)
-    rows = [[cell and pipeline.to_array(_centred(cell, size)) for cell in row] for row in rows]
-    return pictures.grid(rows, labels)
+    return pictures.grid(
+        [
+            [None if cell is None else pipeline.to_array(_centered(cell, size)) for cell in row]
+            for row in small
+        ],
+        labels,
+    )
 
 
-def _small(picture):
+def _small(picture: Image.Image) -> Image.Image:
     factor = min(1, _LARGEST_CELL / max(picture.size))
     if factor == 1:
         return picture.copy()
-    size = [max(1, round(side * factor)) for side in picture.size]
+    size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
     return picture.resize(size, Image.Resampling.BOX)
 
 
-def _centred(picture, size):
+def _centered(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     cell = Image.new("RGB", size, "white")
     cell.paste(picture, ((size[0] - picture.width) // 2, (size[1] - picture.height) // 2))
     return cell

@@ -1,10 +1,11 @@
-"""Which styles the images are translated to, and where they come from."""
+"""The styles of a translation job: random, of reference images, or from a file."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Optional
+from collections.abc import Iterable
+from typing import Any, Callable, Optional
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from munit_tf.errors import InputError
 from munit_tf.inference.input_images import Inputs
 from munit_tf.inference.interpolation import slerp
 from munit_tf.models import style_codes
+from munit_tf.models.translator import Translator
 
 _FLAGS = ("num_styles", "style_image", "style_from", "interpolate")
 
@@ -22,23 +24,27 @@ class Styles:
 
     Attributes:
         codes: float32 [K, style_dim], K at least 1; None for a method without style.
-        labels: K texts for people.
-        origin: list of str, flags that the codes depend on, with digests of the files' contents.
-        references: the Inputs whose styles they are, or None.
+        labels: K labels for the grid.
+        origin: the flags that the codes depend on, with digests of the files' contents.
+        references: the images that the codes were encoded from, or None.
     """
 
     codes: Optional[np.ndarray]
-    labels: list
-    origin: list
+    labels: list[str]
+    origin: list[str]
     references: Optional[Inputs] = None
 
-    def __len__(self):
-        """K: how many translations each image gets."""
+    def __len__(self) -> int:
+        """K, the number of translations of each image."""
         return len(self.labels)
 
 
-def check(options):
-    """Raises InputError for flags of styles that exclude each other."""
+def check(options: Any) -> None:
+    """Checks the style flags among the options of `munit_tf.translate`.
+
+    Raises:
+        InputError: flags exclude each other.
+    """
     given = [f"--{name}" for name in _FLAGS if getattr(options, name) is not None]
     if len(given) > 1 and given not in (
         ["--style_image", "--interpolate"],
@@ -47,21 +53,23 @@ def check(options):
         raise InputError(f"{' and '.join(given)} exclude each other: give one of them")
 
 
-def choose(options, model, encode_style, resize):
-    """The styles that the flags ask for.
+def choose(
+    options: Any, model: Translator, encode_style: Callable[[np.ndarray], np.ndarray], resize: int
+) -> Styles:
+    """The styles that the flags select.
 
     Args:
-        options: the command's options.
-        model: a Translator.
+        options: the options of `munit_tf.translate`.
+        model: the model.
         encode_style: images [1,H,W,3] of the target domain -> codes [1, style_dim].
         resize: the shorter side of reference images, in pixels.
 
     Returns:
-        Styles.
+        The styles.
 
     Raises:
-        InputError: the method has no style or cannot encode one, a file is not what it should be, or
-            `--interpolate` is not given two codes.
+        InputError: the method has no style or cannot encode one, a file is invalid, or `--interpolate` does
+            not get two codes.
     """
     if not model.style_dim:
         for name in _FLAGS:
@@ -73,7 +81,7 @@ def choose(options, model, encode_style, resize):
     if options.style_image is not None:
         if not model.has_style_encoder:
             raise InputError(
-                "--style_image: this method cannot encode a style; take random ones, or --style_from"
+                "--style_image: this method cannot encode a style; use random ones, or --style_from"
             )
         found = _of_images(Inputs(options.style_image, resize), encode_style)
     elif options.style_from is not None:
@@ -85,37 +93,39 @@ def choose(options, model, encode_style, resize):
     return _interpolated(found, options.interpolate) if options.interpolate else found
 
 
-def digest(arrays):
-    """A short text that differs where the arrays' values do."""
+def digest(arrays: Iterable[np.ndarray]) -> str:
+    """A short hash of the arrays' values."""
     sha = hashlib.sha256()
     for array in arrays:
         sha.update(np.ascontiguousarray(array).tobytes())
     return sha.hexdigest()[:12]
 
 
-def _random(count, model, seed):
+def _random(count: int, model: Translator, seed: int) -> Styles:
     codes = model.prior_style(count, seed).numpy().astype(np.float32)
     return Styles(codes, _numbered("style", count), [f"--num_styles={count}", f"--seed={seed}"])
 
 
-def _of_images(references, encode_style):
+def _of_images(references: Inputs, encode_style: Callable[[np.ndarray], np.ndarray]) -> Styles:
     codes = np.concatenate([encode_style(references[i][np.newaxis]) for i in range(len(references))])
     contents = digest(np.fromfile(path, np.uint8) for path in references.paths)
     origin = [f"--style_image of {len(references)} images, contents {contents}"]
     return Styles(codes, _numbered("reference", len(references)), origin, references)
 
 
-def _of_file(path, style_dim):
+def _of_file(path: str, style_dim: int) -> Styles:
     codes = style_codes.read(path, style_dim)
     return Styles(codes, _numbered("style", len(codes)), [f"--style_from with codes {digest([codes])}"])
 
 
-def _interpolated(ends, count):
-    if len(ends) != 2:
+def _interpolated(ends: Styles, count: int) -> Styles:
+    if ends.codes is None or len(ends) != 2:
         raise InputError(f"--interpolate goes from one style to another: give two, not {len(ends)}")
     labels = [f"{t:.2f}" for t in np.linspace(0, 1, count)]
-    return Styles(slerp(*ends.codes, count), labels, [*ends.origin, f"--interpolate={count}"])
+    return Styles(
+        slerp(ends.codes[0], ends.codes[1], count), labels, [*ends.origin, f"--interpolate={count}"]
+    )
 
 
-def _numbered(name, count):
+def _numbered(name: str, count: int) -> list[str]:
     return [f"{name} {k}" for k in range(count)]

@@ -20,6 +20,7 @@ from typing import NamedTuple, Union
 import numpy as np
 import tensorflow as tf
 
+from munit_tf.config import formats
 from munit_tf.errors import InputError
 from munit_tf.storage.atomic import TEMPORARY, sync
 from munit_tf.storage.paths import RemotePath, is_remote, remove_tree
@@ -27,6 +28,7 @@ from munit_tf.terminal import say
 
 _PREFIX = "state"
 _SUMS = "SHA256SUMS"
+_FORMAT = f"{_PREFIX}.format"
 
 
 class NotFinite(InputError):
@@ -40,11 +42,13 @@ class Checkpoint(NamedTuple):
         path: its folder.
         step: training steps taken.
         sums: {name of a file: its SHA-256}.
+        format: the number of its format; see `config.formats`.
     """
 
     path: Union[pathlib.Path, RemotePath]
     step: int
     sums: dict[str, str]
+    format: int
 
 
 class CheckpointManager:
@@ -140,7 +144,9 @@ def newest(folder: pathlib.Path | RemotePath) -> Checkpoint | None:
         try:
             recorded, sums = (path / _SUMS).read_text(errors="replace"), _sums(path)
             if sums and recorded == _to_text(sums):
-                return Checkpoint(path, step, sums)
+                number = int((path / _FORMAT).read_text()) if _FORMAT in sums else 0
+                formats.check(number, path)
+                return Checkpoint(path, step, sums, number)
             reason = f"it does not match its {_SUMS}"
         except OSError as error:
             reason = f"{error.filename}: {error.strerror}"
@@ -178,6 +184,8 @@ def _restore(variables: Mapping[str, tf.Variable], checkpoint: Checkpoint) -> No
     # tf.train.list_variables first asks whether the path is a folder, and ram:// says so for every prefix.
     reader = tf.compat.v1.train.NewCheckpointReader(path)
     shapes = {_unescape(key): tuple(shape) for key, shape in reader.get_variable_to_shape_map().items()}
+    if checkpoint.format == 0:
+        variables = {re.sub("^image_pools/", "memory/", name): each for name, each in variables.items()}
     problem = f"checkpoint {checkpoint.path} does not fit the model"
     for name, variable in variables.items():
         if name not in shapes:
@@ -194,6 +202,7 @@ def _restore(variables: Mapping[str, tf.Variable], checkpoint: Checkpoint) -> No
 def _write_files(path: pathlib.Path | RemotePath, state: Mapping[str, tf.Variable]) -> None:
     path.mkdir(parents=True)
     tf.train.Checkpoint(**state).write(str(path / _PREFIX))
+    (path / _FORMAT).write_bytes(f"{formats.FORMAT}\n".encode())
     (path / _SUMS).write_bytes(_to_text(_sums(path)).encode())
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from munit_tf.cli import command_line
+from munit_tf.config import formats
 from munit_tf.config.options import Options
 from munit_tf.errors import InputError
 from munit_tf.models import METHODS
@@ -101,7 +102,8 @@ class RunFolder:
         """The Options that the run was started with.
 
         Raises:
-            InputError: it is not a run folder, or its `run.flags` is damaged.
+            InputError: it is not a run folder, its `run.flags` is damaged, or its format is newer than this
+                version of munit_tf.
         """
         if not self.flagfile.is_file():
             raise InputError(f"{self.path} is not a run folder: it has no run.flags")
@@ -111,6 +113,8 @@ class RunFolder:
             raise InputError(f"{self.flagfile} cannot be read: {error.strerror or error}") from error
         except UnicodeDecodeError:
             text = ""
+        number = re.search(r"^# Format (\d{1,9})\.$", text, re.MULTILINE)
+        formats.check(int(number[1]) if number else 0, self.path)
         if not re.search("^--", text, re.MULTILINE):
             raise InputError(f"{self.flagfile} is damaged, it has no flags: restore it from a copy")
         try:

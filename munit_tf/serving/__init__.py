@@ -1,1 +1,1 @@
-"""A trained model in the forms that servers and devices take."""
+"""Trained models for TF Serving and TFLite, and a client for TF Serving."""

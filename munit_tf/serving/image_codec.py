@@ -1,30 +1,32 @@
-"""Encoded images in and out of a TensorFlow graph, safe against whatever a client sends."""
+"""Decodes and encodes images in a TensorFlow graph, safely for any bytes that a client sends."""
+
+from __future__ import annotations
 
 import tensorflow as tf
 
-# With the start of the header: where another chunk came first, the size would not be where it is looked for.
+# Includes the start of the header chunk: after another chunk, the size would be elsewhere.
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _JPEG = b"\xff\xd8\xff"
 _JPEG_SCAN = b"\xff\xda"
-_PNG_HEADER = 24  # Bytes up to and with the height.
-# Each takes time for all pixels. Photos have 10; data after the image may look like some more.
+_PNG_HEADER = 24  # Bytes up to and including the height.
+# Each scan processes all pixels. Photos have 10; data after the image can look like more.
 _MAX_SCANS = 1000
 
 
-def decode(data, max_pixels):
-    """An encoded image as floats.
+def decode(data: tf.Tensor, max_pixels: int) -> tf.Tensor:
+    """Decodes an image.
 
-    EXIF orientation is not applied, transparency becomes white, 16 bits become 8.
+    Ignores the EXIF orientation, replaces transparency by white and converts 16 bits to 8.
 
     Args:
-        data: scalar string tensor, a JPEG or PNG file.
-        max_pixels: how many pixels the file's header may announce; it is looked at first.
+        data: scalar string tensor, the contents of a JPEG or PNG file.
+        max_pixels: the most pixels, checked in the header before decoding.
 
     Returns:
         float32 [H,W,3] in [-1, 1].
 
     Raises:
-        tf.errors.InvalidArgumentError: when it runs: neither JPEG nor PNG, damaged, too large, or a JPEG in
+        tf.errors.InvalidArgumentError: at run time: neither JPEG nor PNG, damaged, too large, or a JPEG with
             more scans than photos have.
     """
     is_png = _starts_with(data, _PNG, _PNG_HEADER)
@@ -43,14 +45,14 @@ def decode(data, max_pixels):
     return pixels / 127.5 - 1.0
 
 
-def encode(image):
-    """A float image [H,W,3] in [-1, 1] as a PNG file of round((x + 1) * 127.5): a scalar string tensor."""
+def encode(image: tf.Tensor) -> tf.Tensor:
+    """Encodes an image [H,W,3] in [-1, 1] as PNG with values round((x + 1) * 127.5): scalar string tensor."""
     levels = tf.clip_by_value(tf.round((image + 1.0) * 127.5), 0.0, 255.0)
     return tf.io.encode_png(tf.cast(levels, tf.uint8))
 
 
 def _starts_with(data, signature, least_length):
-    # `substr` raises where a string is too short.
+    # `substr` fails if a string is too short.
     padded = tf.strings.join([data, b"\0" * len(signature)])
     long_enough = tf.strings.length(data) >= least_length
     return long_enough & (tf.strings.substr(padded, 0, len(signature)) == signature)
@@ -63,7 +65,7 @@ def _png_size(data):
 
 
 def _fits(size, max_pixels):
-    sides = tf.cast(size, tf.int64)  # As int32, a product of sides may wrap around to something small.
+    sides = tf.cast(size, tf.int64)  # The product can overflow int32.
     return tf.reduce_all(sides > 0) & (tf.reduce_prod(sides) <= max_pixels)
 
 
@@ -80,5 +82,5 @@ def _decode_jpeg(data):
     )
     with tf.control_dependencies([few]):
         data = tf.identity(data)
-    # The accurate transform, which Pillow has, too: training saw its pixels.
+    # The accurate transform matches Pillow, which decodes the images for training.
     return tf.cast(tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"), tf.float32)

@@ -1,13 +1,17 @@
-"""SavedModels as TF Serving expects them."""
+"""SavedModels for TF Serving."""
+
+from __future__ import annotations
 
 import io
 import pathlib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from munit_tf.models.translator import Translator
 from munit_tf.networks import graph_target
 from munit_tf.networks.input_padding import pad_to_fit
 from munit_tf.serving import image_codec
@@ -16,21 +20,21 @@ BYTES_SIGNATURES = {"a2b": "serving_default", "b2a": "serve_b2a"}
 
 
 class Servable(tf.Module):
-    """A model's signatures, and the variables that they read.
+    """A model's signatures and their variables.
 
-    Not the Keras model itself: Keras 3 would trace its `call` when it is saved.
+    This is not the Keras model, because Keras 3 traces `call` of a model that it saves.
 
     Args:
-        model: a Translator of float32.
-        max_pixels: the most pixels of an image that any signature takes.
+        model: a float32 model.
+        max_pixels: the most pixels of an image that a signature accepts.
 
     Attributes:
-        functions: {name: concrete function}: the model's own, and for each direction one from encoded
-            images to encoded images ("serving_default" for a2b, "serve_b2a").
+        functions: {name: concrete function}: the model's signatures, and for each direction one from
+            encoded images to encoded images ("serving_default" for a2b, "serve_b2a").
         weights: the variables.
     """
 
-    def __init__(self, model, max_pixels):
+    def __init__(self, model: Translator, max_pixels: int):
         super().__init__()
         functions = {
             name: (_guarded(function, model, max_pixels), tensor_specs(shapes))
@@ -51,12 +55,12 @@ class Servable(tf.Module):
         )
 
 
-def write(servable, path, image_size):
-    """Writes a SavedModel with warm-up requests, one for each signature.
+def write(servable: Servable, path: str | pathlib.Path, image_size: tuple[int, int]) -> None:
+    """Writes a SavedModel with a warm-up request for each signature.
 
     Args:
-        servable: a Servable.
-        path: the folder to make.
+        servable: the signatures.
+        path: the folder to create.
         image_size: (height, width) of the images in the requests, in pixels.
     """
     tf.saved_model.save(servable, str(path), signatures=servable.functions)
@@ -67,13 +71,13 @@ def write(servable, path, image_size):
             file.write(_warm_up_request(name, concrete, image_size).SerializeToString())
 
 
-def tensor_specs(shapes):
-    """{input: tf.TensorSpec} of {input: shape}, as `Translator.signatures` has them."""
+def tensor_specs(shapes: Mapping[str, Sequence[int | None]]) -> dict[str, tf.TensorSpec]:
+    """{input: shape}, as in `Translator.signatures` -> {input: tf.TensorSpec}."""
     return {name: tf.TensorSpec(shape, tf.float32, name=name) for name, shape in shapes.items()}
 
 
 def _guarded(function, model, max_pixels):
-    """`function` with an error for images of a size that does not fit the networks."""
+    """Adds checks of the size of images to `function`."""
     multiple, least = model.config.size_multiple, model.config.smallest_input
 
     def checked(**inputs):
@@ -94,7 +98,7 @@ def _guarded(function, model, max_pixels):
 
 
 def _from_files(model, direction, max_pixels):
-    """A function of encoded images, and of styles where there are any, to encoded translations."""
+    """A function: encoded images, and styles if the method has any -> encoded translations."""
     multiple, least = model.config.size_multiple, model.config.smallest_input
 
     def translate_one(inputs):
@@ -107,7 +111,7 @@ def _from_files(model, direction, max_pixels):
 
     def translate(**inputs):
         inputs = _after([_same_number(inputs)], inputs)
-        # One at a time: each has a size of its own, and the memory for one is known.
+        # One at a time: sizes differ, and the memory for one image is bounded.
         translated = tf.map_fn(translate_one, inputs, fn_output_signature=tf.string, parallel_iterations=1)
         return {"translated_bytes": translated}
 
@@ -121,7 +125,7 @@ def _same_number(inputs):
 
 
 def _after(checks, inputs):
-    """`inputs`, which can be read only where the checks have passed."""
+    """`inputs` with a control dependency on the checks."""
     with tf.control_dependencies(checks):
         return {name: tf.identity(tensor) for name, tensor in inputs.items()}
 

@@ -1,23 +1,28 @@
-"""TFLite files, for phones and other small devices."""
+"""TFLite files for phones and other small devices."""
+
+from __future__ import annotations
 
 import tempfile
 
 import tensorflow as tf
 
+from munit_tf.models.translator import Translator
 from munit_tf.networks import graph_target
 from munit_tf.serving.saved_model import tensor_specs
 
 
-def convert(model, name, quantize):
-    """One of a model's signatures as a TFLite file of built-in operators, for any number and size of images.
+def convert(model: Translator, name: str, quantize: str) -> bytes:
+    """Converts a signature of a model to a TFLite file, for any number and size of images.
+
+    The file uses built-in operators only.
 
     Args:
-        model: a Translator of float32.
-        name: of the signature, such as "translate_a2b".
-        quantize: "none"; "float16": weights in half the space; "dynamic": weights in 8 bits.
+        model: a float32 model.
+        name: of the signature, e.g. "translate_a2b".
+        quantize: "none"; "float16": 16-bit weights; "dynamic": 8-bit weights.
 
     Returns:
-        bytes, the file.
+        The contents of the file.
     """
     function, shapes = model.signatures()[name]
     specs = tensor_specs(shapes)

@@ -1,28 +1,43 @@
-"""What was written, read again and held against the model in memory."""
+"""Comparison of exported files with the model in memory."""
 
-import collections
+from __future__ import annotations
+
 import io
+import pathlib
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
+from munit_tf.config.schema import MethodConfig
+from munit_tf.models.translator import Translator
 from munit_tf.networks import graph_target
 from munit_tf.networks.input_padding import pad_to_fit
 from munit_tf.serving.saved_model import BYTES_SIGNATURES
 
-# largest: the largest absolute difference, of images in [-1, 1]; where a tensor has larger values than
-# 1 (codes do), in units of its largest. mean: of absolute differences, likewise.
-Difference = collections.namedtuple("Difference", ["largest", "mean"])
 
+class Difference(NamedTuple):
+    """Absolute differences of images in [-1, 1].
 
-def saved_model_differences(path, model):
-    """{signature: Difference} of a SavedModel and the model that it was made from, over two image sizes.
+    For tensors with larger values, such as codes, they are relative to the largest value.
 
-    For the signatures of encoded images the difference is beyond rounding to 8 bits, 0.5 / 127.5.
+    Attributes:
+        largest: the largest difference.
+        mean: the mean difference.
     """
-    loaded = tf.saved_model.load(str(path))  # It must live as long as its signatures are used.
+
+    largest: float
+    mean: float
+
+
+def saved_model_differences(path: str | pathlib.Path, model: Translator) -> dict[str, Difference]:
+    """{signature: Difference} between a SavedModel and its model, for two image sizes.
+
+    For signatures with encoded images, rounding to 8 bits (0.5 / 127.5) does not count.
+    """
+    loaded = tf.saved_model.load(str(path))  # Its signatures need this reference.
     differences = {}
     for name, (function, shapes) in model.signatures().items():
         differences[name] = _compare(function, loaded.signatures[name], shapes, model.config)
@@ -32,30 +47,30 @@ def saved_model_differences(path, model):
     return differences
 
 
-def tflite_difference(data, model, name):
-    """The Difference of a TFLite file (bytes) of one signature and the model, over two image sizes."""
+def tflite_difference(data: bytes, model: Translator, name: str) -> Difference:
+    """The difference between a TFLite file of a signature and its model, for two image sizes."""
     runner = Interpreter(model_content=data).get_signature_runner()
     function, shapes = model.signatures()[name]
     return _compare(function, runner, shapes, model.config)
 
 
-def most_pixels(config):
-    """How many pixels the largest image has that a model with this config is checked with."""
+def most_pixels(config: MethodConfig) -> int:
+    """The number of pixels of the largest image for checks of a model with these options."""
     return max(height * width for height, width in _sizes(config))
 
 
-def _compare(expected, actual, shapes, config):
+def _compare(expected: Callable, actual: Callable, shapes: Any, config: MethodConfig) -> Difference:
     differences = []
     for seed, size in enumerate(_sizes(config)):
         inputs = _inputs(shapes, size, seed)
         theirs = actual(**{key: tf.constant(x) for key, x in inputs.items()})
-        with graph_target.portable():  # Not in the ways that are faster here, which round otherwise.
+        with graph_target.portable():  # Operations that are faster on this machine round differently.
             ours = expected(**inputs)
         differences += [_difference(ours[key], theirs[key]) for key in ours]
     return Difference(*np.max(differences, axis=0))
 
 
-def _compare_files(signature, model, direction):
+def _compare_files(signature: Callable, model: Translator, direction: str) -> Difference:
     height, width = _sizes(model.config)[0]
     height, width = height - 3, width - 5
     pixels = np.rint((_smooth_noise(height, width, 0) + 1) * 127.5).astype(np.uint8)
@@ -76,12 +91,14 @@ def _compare_files(signature, model, direction):
     return Difference(float(beyond_rounding.max()), float(beyond_rounding.mean()))
 
 
-def _sizes(config):
-    """Two sizes of images, not square, that fit the networks."""
+def _sizes(config: Any) -> list[tuple[int, int]]:
+    """Two non-square image sizes that fit the networks."""
     multiple, least = config.size_multiple, config.smallest_input
-    return [
-        tuple(-(-max(side, least) // multiple) * multiple for side in size) for size in ((64, 96), (128, 80))
-    ]
+
+    def fit(side: int) -> int:
+        return -(-max(side, least) // multiple) * multiple
+
+    return [(fit(64), fit(96)), (fit(128), fit(80))]
 
 
 def _inputs(shapes, size, seed):
@@ -96,7 +113,7 @@ def _inputs(shapes, size, seed):
 
 
 def _smooth_noise(height, width, seed):
-    """A random image [1,height,width,3] in [-1, 1] with the slow changes that photos have."""
+    """A random image [1,height,width,3] in [-1, 1], as smooth as photos."""
     coarse = np.random.default_rng(seed).uniform(-1, 1, (1, height // 8, width // 8, 3)).astype(np.float32)
     return tf.image.resize(coarse, (height, width)).numpy()
 

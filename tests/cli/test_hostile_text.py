@@ -324,7 +324,7 @@ def test_malformed_addresses(tmp_path, capfd, mirror):
     ]
     assert train.main(flags) == 2
     line = capfd.readouterr().err.splitlines()[-1]
-    assert line.startswith("munit_tf.train: ") and f"{mirror}/edges2shoes.tar.gz is no http:// or" in line
+    assert line.startswith("munit_tf.train: ") and f"{mirror}/edges2shoes.tar.gz is not an http:// or" in line
     assert os.listdir(tmp_path) == []
 
 

@@ -23,7 +23,7 @@ def test_nothing_fatal_is_status_0(photos, capfd):
     assert doctor.main(["--dataset=photos", *SIZES]) == 0
     lines = capfd.readouterr().out.splitlines()
     assert "ADVICE" in lines and not any(line.startswith("FATAL") for line in lines)
-    assert lines[-1] == "0 fatal, 2 to know about"  # Few images, in both domains.
+    assert lines[-1] == "0 fatal, 2 advice"  # Few images, in both domains.
 
 
 def test_what_is_fatal_is_status_1_and_in_the_list(photos, capfd):

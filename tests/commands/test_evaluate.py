@@ -208,7 +208,7 @@ def test_bad_input_is_one_line_and_writes_nothing(work, tmp_path, capsys):
         ([f"--run={run}", f"--compare={run},{tmp_path / 'none'}"], "is not a run folder"),
         ([f"--run={run}", f"--classifier={tmp_path / 'none'}"], "is not a classifier's folder"),
         ([f"--run={run}", f"--dataset={tmp_path / 'no test'}"], "no test images"),
-        ([f"--run={run}", f"--dataset={tmp_path / 'empty'}"], "testB has no image in it"),
+        ([f"--run={run}", f"--dataset={tmp_path / 'empty'}"], "testB contains no image"),
         ([f"--run={run}", "--num_inputs=0"], "--num_inputs=0"),
     ):
         assert evaluate.main(argv) == 2, argv

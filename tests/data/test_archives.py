@@ -118,17 +118,17 @@ def test_name_is_asked_for_below_the_mirror(tmp_path, serve):
 
 def test_cut_off_download(tmp_path, serve):
     address = serve(GOOD, length=len(GOOD) + 1000)
-    with pytest.raises(InputError, match="was cut off.*start again"):
+    with pytest.raises(InputError, match="was cut off.*try again"):
         registry.open_dataset(config(tmp_path, address))
     assert left_behind(tmp_path) == []
 
 
 BROKEN = {
-    "web page": (b"<html>hello</html>", "is a broken archive"),
-    "cut-off gzip": (GOOD[:-200], "is a broken archive"),
-    "cut off inside a member": (gzip.compress(GOOD_TAR[:700]), "is a broken archive"),
-    "cut off between members": (gzip.compress(GOOD_TAR[: 3 * 1024]), "is a broken archive"),
-    "wrong checksum": (GOOD[:-8] + bytes(8), "is a broken archive"),
+    "web page": (b"<html>hello</html>", "is a damaged archive"),
+    "cut-off gzip": (GOOD[:-200], "is a damaged archive"),
+    "cut off inside a member": (gzip.compress(GOOD_TAR[:700]), "is a damaged archive"),
+    "cut off between members": (gzip.compress(GOOD_TAR[: 3 * 1024]), "is a damaged archive"),
+    "wrong checksum": (GOOD[:-8] + bytes(8), "is a damaged archive"),
     "parent path": (gzip.compress(make_tar(["../train/x.png"])), "unsafe path ../train/x.png"),
     "absolute path": (gzip.compress(make_tar(["/tmp/train/x.png"])), "unsafe path"),
     "no val": (gzip.compress(make_tar(["x/train/1.png"])), "no images in a folder val/"),
@@ -173,7 +173,7 @@ def test_no_server_is_said_at_once_and_touches_nothing(tmp_path):
 
 @pytest.mark.parametrize("mirror", ["127.0.0.1:9", "ftp://127.0.0.1", "/some/folder"])
 def test_mirror_that_is_no_address(tmp_path, mirror):
-    with pytest.raises(InputError, match="is no http:// or https:// address"):
+    with pytest.raises(InputError, match="is not an http:// or https:// address"):
         registry.open_dataset(config(tmp_path, mirror))
 
 
@@ -198,7 +198,7 @@ DAMAGES = {  # What becomes of the unpacked folder, and what the message names.
     "no train": (lambda folder: shutil.rmtree(folder / "train"), "no folder train"),
     "no val": (lambda folder: shutil.rmtree(folder / "val"), "no folder val"),
     "train is a file": (lambda folder: put_file(folder / "train"), "no folder train"),
-    "train is empty": (lambda folder: clear(folder / "train"), "train has no image in it"),
+    "train is empty": (lambda folder: clear(folder / "train"), "train contains no image"),
     "nothing": (clear, "no folder train"),
     "a file": (lambda folder: put_file(folder), "is not a folder"),
 }

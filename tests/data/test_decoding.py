@@ -127,12 +127,12 @@ def test_16_bit_grey_is_scaled(format):
 
 def test_32_bit_grey_beyond_16_bits_is_refused():
     data = encode(np.array([[70000]], np.int32), "TIFF")
-    with pytest.raises(UnreadableImage, match="x cannot be decoded .*beyond 16 bits"):
+    with pytest.raises(UnreadableImage, match="x cannot be decoded .*exceed 16 bits"):
         decoding.decode(data, "x")
 
 
 def test_floating_point_grey_is_refused():
-    with pytest.raises(InputError, match="floating point"):
+    with pytest.raises(InputError, match="floating-point"):
         decoding.decode(encode(np.array([[0.5]], np.float32), "TIFF"), "x")
 
 
@@ -237,7 +237,7 @@ def test_a_file_too_large_to_be_an_image_is_not_read(tmp_path):
     with open(tmp_path / "x.jpg", "wb") as file:
         file.truncate((1 << 30) + 1)  # Sparse: it takes no room.
     for read in (decoding.read, decoding.read_header):
-        with pytest.raises(UnreadableImage, match=r"x\.jpg has more than 1 GiB: scale it down"):
+        with pytest.raises(UnreadableImage, match=r"x\.jpg is larger than 1 GiB: scale it down"):
             read(str(tmp_path / "x.jpg"))
 
 
@@ -246,7 +246,7 @@ def test_little_memory_is_not_the_files_fault(monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(Image.Image, "convert", fail)
-    with pytest.raises(InputError, match="memory does not suffice to decode x") as caught:
+    with pytest.raises(InputError, match="not enough memory to decode x") as caught:
         decoding.decode(encode(Image.new("CMYK", (3, 2)), "JPEG"), "x")
     assert not isinstance(caught.value, UnreadableImage)
 

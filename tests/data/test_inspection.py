@@ -60,20 +60,20 @@ def test_the_report_names_examples_and_remedies(planted, monkeypatch):
     monkeypatch.chdir(folder.parent)
     lines = report.as_text(inspection, "error").splitlines()
     assert lines[1].split()[:6] == ["trainA", "33", "1", "to", "256", "(64)"]
-    fatal, advice = lines.index("FATAL: training stops at these, or comes to nothing"), lines.index("ADVICE")
+    fatal, advice = lines.index("FATAL: training stops at these, or fails to learn"), lines.index("ADVICE")
     empty = lines.index("  1 empty: fetch them again or remove them")
     assert lines[empty + 1] == f"      {folder.name}/trainA/empty.jpg"
-    cut = lines.index("  1 cut off: fetch them again or remove them")
+    cut = lines.index("  1 truncated: fetch them again or remove them")
     assert lines[cut + 1].startswith(
         f"      {folder.name}/trainA/cut.jpg (cannot be decoded (image file is trunc"
     )
     assert fatal < empty < advice
-    leak = next(i for i, line in enumerate(lines) if "in training and test at once: remove one of" in line)
+    leak = next(i for i, line in enumerate(lines) if "in both training and test: remove one of" in line)
     assert lines[leak].startswith("  4 ") and leak > advice
     assert "trainA/003.jpg = " in lines[leak + 1] and "testA/leak.jpg (the same bytes)" in lines[leak + 1]
-    assert lines[-1] == "8 fatal, 20 to know about"
+    assert lines[-1] == "8 fatal, 20 advice"
     skipped = report.as_text(inspection, "skip").splitlines()
-    assert skipped[-1] == "2 fatal, 26 to know about"
+    assert skipped[-1] == "2 fatal, 26 advice"
     assert report.fatal_count(inspection, "skip") == 2  # Too thin, and of one colour.
 
 
@@ -86,7 +86,7 @@ def test_the_whole_list_is_json(planted):
         "kind": "misnamed",
         "fatal": False,
         "files": [str(folder / "trainA" / "renamed.jpg")],
-        "detail": "PNG by its bytes",
+        "detail": "contains PNG",
     } in found["findings"]
     assert len(found["findings"]) == 28
 
@@ -159,7 +159,7 @@ def test_drawn_images_have_no_files(capsys):
     inspection = scan.inspect(DataConfig(dataset="shapes", resize=32, image_size=(32, 32)))
     assert inspection.findings == [] and inspection.looks == []
     text = report.as_text(inspection, "error").splitlines()
-    assert text[1] == "trainA        2000   no files: drawn as they are needed"
+    assert text[1] == "trainA        2000   no files: drawn on demand"
     assert text[-1] == "nothing found"
 
 
@@ -213,11 +213,11 @@ def test_at_the_start_of_training_a_few_lines(tmp_path, monkeypatch):
     small, pointer = check(folder)
     assert small.startswith("advice: 1 of 9 images are smaller than --resize (")
     assert "small.png): remove them or lower --resize" in small
-    assert pointer == "advice: python -m munit_tf.doctor with the flags of this training looks at all"
+    assert pointer == "advice: python -m munit_tf.doctor with the flags of this training checks all"
     monkeypatch.setattr(preflight, "SAMPLE", 2)
     (folder / "trainB" / "small.png").rename(folder / "trainB" / "0.png")
     assert check(folder)[0].startswith("advice: 1 of 4 images are smaller")
-    assert "the headers of 4 of 9 images were looked at; python" in check(folder)[1]
+    assert "the headers of 4 of 9 images were checked; python" in check(folder)[1]
     monkeypatch.setattr(preflight, "_SECONDS", 0)
     assert check(folder) == []
 
@@ -228,7 +228,7 @@ def test_at_the_start_of_training_what_would_stop_it(tmp_path):
     (folder / "trainB" / "y.jpg").write_text("text")
     with pytest.raises(
         InputError,
-        match=r"trainA/x\.jpg is no image, or of .*; 2 of 8 images whose headers were looked at are",
+        match=r"trainA/x\.jpg is not an image, or of .*; this concerns 2 of 8 images whose headers",
     ) as error:
         check(folder)
     assert "\n" not in str(error.value)

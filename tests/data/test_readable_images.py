@@ -102,7 +102,7 @@ def test_without_skipping_it_is_an_error(tmp_path):
 def test_a_folder_without_a_readable_image_and_a_disk_that_fails_are_errors(tmp_path):
     files = ImageFiles([str(path) for path in sorted(make(tmp_path / "a", broken=range(7)).iterdir())])
     sources = readable_images.skip_unreadable({"a": files}, paired=False)
-    with pytest.raises(InputError, match=r"none of 7 images can be decoded, .*/0\.png and so on"):
+    with pytest.raises(InputError, match=r"none of 7 images can be decoded, e\.g\. .*/0\.png"):
         sources["a"][3]
     gone = readable_images.skip_unreadable({"a": ImageFiles([str(tmp_path / "gone.png")])}, paired=False)
     with pytest.raises(InputError, match=r"cannot read .*gone\.png: No such file"):

@@ -80,11 +80,11 @@ def test_folder_without_test_images(tmp_path):
 
 def test_folder_that_lacks_a_part(tmp_path):
     folder = make(tmp_path / "x", trainA=["1.png"])
-    fails(r"x has no folder trainB: it must hold trainA trainB", dataset=folder)
+    fails(r"x has no folder trainB: it must contain trainA trainB", dataset=folder)
     make(tmp_path / "x", trainB=["1.png"], testB=["2.png"])
-    fails(r"x has no folder testA: it must hold", dataset=folder)
+    fails(r"x has no folder testA: it must contain", dataset=folder)
     (tmp_path / "x" / "testA").mkdir()
-    fails(r"testA has no image in it", dataset=folder)
+    fails(r"testA contains no image", dataset=folder)
     fails(r"y has no folder trainA and no trainB", dataset=make(tmp_path / "y", photos=["1.png"]))
 
 
@@ -115,7 +115,7 @@ def test_folders_one_by_one(tmp_path):
         ({"train_a": "x", "train_b": "x", "test_b": "x"}, "test images of a are missing"),
         ({"dataset": "shapes", "train_a": "x", "train_b": "x"}, "not both"),
         ({"dataset": "shapes", "test_a": "x"}, "not both"),
-        ({"train_a": "nowhere", "train_b": "x"}, "no image is at nowhere"),
+        ({"train_a": "nowhere", "train_b": "x"}, "no image found at nowhere"),
     ],
 )
 def test_contradictions(options, message):

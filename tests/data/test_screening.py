@@ -94,7 +94,7 @@ REFUSED = {
     ),
     "TIFF, tags of the same 1 MiB": (
         tiff(*((tag, 7, 1 << 20, 8) for tag in range(60_000, 60_400)), rest=bytes(1 << 20)),
-        "too_large", "400 MiB besides its pixels", True,
+        "too_large", "400 MiB of metadata", True,
     ),
     "TIFF, a tile of 1.6 billion pixels": (
         tiff(

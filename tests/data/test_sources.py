@@ -76,12 +76,12 @@ def test_list_file_keeps_its_order_and_is_relative_to_itself(folder, monkeypatch
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("nowhere", "no image is at .*nowhere"),
-        ("*.bmp", r"no image is at .*\*\.bmp"),
-        ("folder.png", r"folder\.png has no image in it"),
+        ("nowhere", "no image found at .*nowhere"),
+        ("*.bmp", r"no image found at .*\*\.bmp"),
+        ("folder.png", r"folder\.png contains no image"),
         ("nowhere.txt", r"cannot read .*nowhere\.txt: No such file"),
         ("empty.txt", r"empty\.txt lists no image"),
-        ("bad.txt", r"bad\.txt lists .*missing\.png, which is no file"),
+        ("bad.txt", r"bad\.txt lists .*missing\.png, which is not a file"),
         ("binary.txt", r"binary\.txt is not UTF-8"),
     ],
 )

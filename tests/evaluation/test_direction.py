@@ -143,7 +143,7 @@ def test_what_methods_lack(dataset):
         ("cycle", simple, dataset, "a2b", "one direction"),
         ("style", Noisy(), dataset, "a2b", "cannot encode"),
         ("reconstruction", painter, dataset, "a2b", "no decoder"),
-        ("shapes", painter, photos, "a2b", "shapes only"),
+        ("shapes", painter, photos, "a2b", "with --dataset=shapes"),
         ("shapes", painter, dataset, "b2a", "a2b"),
     ):
         assert reason in TranslatorUnderTest(model, data, DATA, name).unavailable_reason(metric)

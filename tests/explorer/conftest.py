@@ -40,14 +40,14 @@ def server(run, browser):
 
 
 @pytest.fixture
-def visit(browser, server):
+def new_page(browser, server):
     """A function that opens the page as a new visitor."""
     contexts = []
 
-    def visit(**options):
+    def open_new(**options):
         contexts.append(browser.new_context(**options))
         return open_page(contexts[-1], server.address)
 
-    yield visit
+    yield open_new
     for context in contexts:
         context.close()

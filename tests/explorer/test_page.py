@@ -31,8 +31,8 @@ def assert_close(got, wanted):
     assert np.abs(got.astype(int) - wanted).max() <= 1
 
 
-def test_first_picture_in_the_first_style_each_way(visit, model):
-    page = visit()
+def test_first_picture_in_the_first_style_each_way(new_page, model):
+    page = new_page()
     image = Shapes("a", "test", RESIZE)[0]
     np.testing.assert_array_equal(shown(page, "before"), np.asarray(image))
     assert_close(shown(page, "after"), translated(model, image, model.prior_style(10)[0]))
@@ -48,8 +48,8 @@ def test_first_picture_in_the_first_style_each_way(visit, model):
     assert_close(shown(page, "after"), translated(model, image, model.prior_style(10)[0], "b2a"))
 
 
-def test_own_photo_sliders_and_the_code_for_translate(visit, run, tmp_path):
-    page = visit()
+def test_own_photo_sliders_and_the_code_for_translate(new_page, run, tmp_path):
+    page = new_page()
     folder = make_images(tmp_path / "in", [(90, 60)], prefix="holiday", suffix=".png")
     with changing(page, "before"):
         upload(page, "photo", folder / "holiday0.png")
@@ -68,8 +68,8 @@ def test_own_photo_sliders_and_the_code_for_translate(visit, run, tmp_path):
     np.testing.assert_array_equal(shown(page, "after"), read(tmp_path / "x.png"))
 
 
-def test_random_and_kept_styles(visit, model, tmp_path):
-    page = visit()
+def test_random_and_kept_styles(new_page, model, tmp_path):
+    page = new_page()
     page.click("#more")
     page.wait_for_function("document.querySelectorAll('#random img').length == 20")
     with changing(page):
@@ -82,11 +82,11 @@ def test_random_and_kept_styles(visit, model, tmp_path):
     np.testing.assert_array_equal(codes[:3], model.prior_style(10)[:3])
     np.testing.assert_array_equal(codes[3], model.prior_style(10, seed=1)[2])
 
-    page.click("#make_way")
-    page.wait_for_selector("#way .strip img >> nth=7")
-    download(page, "way", "Animation", tmp_path / "way.gif")
-    with Image.open(tmp_path / "way.gif") as film:
-        assert film.n_frames == 8 + 6  # There and back.
+    page.click("#interpolate")
+    page.wait_for_selector("#interpolation .strip img >> nth=7")
+    download(page, "interpolation", "Animation", tmp_path / "animation.gif")
+    with Image.open(tmp_path / "animation.gif") as animation:
+        assert animation.n_frames == 8 + 6  # Forward and backward.
 
     page.get_by_role("tab", name="Table").click()
     page.click("#make_table")
@@ -99,8 +99,8 @@ def test_random_and_kept_styles(visit, model, tmp_path):
     assert_close(shown(page, "after"), translated(model, Shapes("a", "test", RESIZE)[0], codes[1]))
 
 
-def test_style_of_a_reference(visit, model, tmp_path):
-    page = visit()
+def test_style_of_a_reference(new_page, model, tmp_path):
+    page = new_page()
     page.get_by_role("tab", name="From a picture").click()
     with changing(page):
         page.click("#references button >> nth=3")
@@ -135,12 +135,12 @@ def bad_files(folder):
         "vast.png": "vast.png has more than 178000000 pixels",
         "torn.png": "torn.png cannot be decoded",
         "print.jpg": "CMYK colours were converted",
-        "film.gif": "Of an animation this is the first frame",
+        "film.gif": "This is the first frame of an animation",
     }
 
 
-def test_bad_uploads(visit, tmp_path):
-    page = visit()
+def test_bad_uploads(new_page, tmp_path):
+    page = new_page()
     before = shown(page, "before")
     for name, text in bad_files(tmp_path / "bad").items():
         upload(page, "photo", tmp_path / "bad" / name)
@@ -154,7 +154,7 @@ def test_bad_uploads(visit, tmp_path):
     move(page, 1, 2)
 
 
-def test_visitors_do_not_see_each_others_pictures(visit, model, tmp_path):
+def test_visitors_do_not_see_each_others_pictures(new_page, model, tmp_path):
     half = RESIZE // 2
     painted = {"one": ("red", (0, 0, half, RESIZE)), "two": ("blue", (0, 0, RESIZE, half))}
     pages = {}
@@ -162,7 +162,7 @@ def test_visitors_do_not_see_each_others_pictures(visit, model, tmp_path):
         image = Image.new("RGB", (RESIZE, RESIZE), "white")
         image.paste(colour, box)
         image.save(tmp_path / f"{name}.png")
-        pages[name] = visit()
+        pages[name] = new_page()
     for name, page in pages.items():
         with changing(page, "before"):
             upload(page, "photo", tmp_path / f"{name}.png")
@@ -201,9 +201,9 @@ def test_nothing_is_cut_off_and_nothing_comes_from_elsewhere(browser, server):
     context.close()
 
 
-def test_the_process_talks_to_this_machine_only_and_leaves_nothing(visit, server, tmp_path):
+def test_the_process_talks_to_this_machine_only_and_leaves_nothing(new_page, server, tmp_path):
     """The last test: it ends the process that the others share."""
-    page = visit()
+    page = new_page()
     Image.new("RGB", (80, 40)).save(tmp_path / "photo.png")
     upload(page, "photo", tmp_path / "photo.png")
     message(page, "photo_message", "to 44 x 22 pixels, the 1000 pixels that --max_pixels allows")

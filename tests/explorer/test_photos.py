@@ -43,10 +43,10 @@ def test_formats_that_lose_something_say_so(tmp_path):
     assert "CMYK" in cmyk.notes and cmyk.image.getpixel((0, 0))[0] > 200 > 60 > cmyk.image.getpixel((0, 0))[1]
     frames = [Image.new("L", (20, 20), level) for level in (10, 120, 250)]
     film = read(saved(tmp_path / "x.gif", frames[0], save_all=True, append_images=frames[1:]))
-    assert film.notes == "Of an animation this is the first frame."
+    assert film.notes == "This is the first frame of an animation."
     assert film.image.getpixel((0, 0)) == (10, 10, 10)
     clear = read(saved(tmp_path / "x.png", Image.new("RGBA", (20, 20), (255, 0, 0, 0))))
-    assert clear.notes == "What is transparent became white."
+    assert clear.notes == "Transparent areas became white."
     assert clear.image.getpixel((0, 0)) == (255, 255, 255)
 
 

@@ -9,22 +9,22 @@ import pytest
 from inference.run_folders import make_run
 
 from munit_tf import explore
-from munit_tf.explorer.model_service import Studio
+from munit_tf.explorer.model_service import ModelService
 from munit_tf.explorer.server import Server
 
 JOIN = "/gradio_api/queue/join"
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory):
+def service(tmp_path_factory):
     if importlib.util.find_spec("gradio") is None:
         pytest.skip("Gradio is not installed: pip install -e '.[explore]'")
-    return Studio(str(make_run(tmp_path_factory.mktemp("explore") / "run", dataset="shapes")), 1000)
+    return ModelService(str(make_run(tmp_path_factory.mktemp("explore") / "run", dataset="shapes")), 1000)
 
 
 @pytest.fixture(scope="module")
-def port(studio):
-    with Server(studio, hosts=["Styles.example.com", "localhost:9000"]) as server:
+def port(service):
+    with Server(service, hosts=["Styles.example.com", "localhost:9000"]) as server:
         yield int(server.address.split(":")[2].strip("/"))
 
 
@@ -174,11 +174,11 @@ def test_requests_without_sense_are_the_clients_fault(port, body, status, capfd)
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_the_public_address_is_one_of_its_own(studio, monkeypatch):
+def test_the_public_address_is_one_of_its_own(service, monkeypatch):
     from gradio import networking
 
     monkeypatch.setattr(networking, "setup_tunnel", lambda **options: "https://abc.gradio.live")
-    with Server(studio, share=True) as server:
+    with Server(service, share=True) as server:
         port = int(server.address.split(":")[2].strip("/"))
         own = {"Host": "abc.gradio.live", "Origin": "https://abc.gradio.live"}
         assert server.public_address == "https://abc.gradio.live"

@@ -1,4 +1,4 @@
-"""Every method has a desk that works, and a page of what it has."""
+"""Sessions and pages of every method."""
 
 import importlib.util
 import socket
@@ -14,13 +14,13 @@ from munit_tf.cli import command_line
 from munit_tf.config.options import DataConfig
 from munit_tf.data import pipeline
 from munit_tf.errors import InputError
-from munit_tf.explorer.model_service import Studio, open_images
+from munit_tf.explorer.model_service import ModelService, open_images
 from munit_tf.explorer.server import Server
-from munit_tf.explorer.session import Visit
+from munit_tf.explorer.session import Session
 from munit_tf.models import METHODS
 from munit_tf.runs import loading, run_folder
 
-# (options, directions, style_dim, whether it tells a picture's style)
+# (options, directions, style_dim, whether it can encode a picture's style)
 HAS = {
     "munit": ({}, 2, 3, True),
     "miso": ({}, 2, 3, True),
@@ -43,79 +43,83 @@ def test_a_method(name, tmp_path, monkeypatch):
     argv = ["--dataset=shapes", f"--method={method}", f"--resize={RESIZE}", f"--output={tmp_path}"]
     run_folder.RunFolder(tmp_path).write_options(command_line.parse(argv, run_folder.CONFIGS)[0])
     monkeypatch.setattr(loading, "load", lambda path: munit_tf.create(method, **{**TINY[method], **more}))
-    studio = Studio(str(tmp_path), 10_000)
-    desk = Visit(studio).desk
-    desk.open()
+    service = ModelService(str(tmp_path), 10_000)
+    state = Session(service).state
+    state.open()
     if style_dim:
-        desk.move(1, 0.7)
-        assert desk.style[1] == np.float32(0.7) and desk.style[0] == studio.random_codes(10, 0)[0, 0]
-    image = pipeline.to_array(desk.picture.image)[np.newaxis]
-    style = None if desk.style is None else desk.style[np.newaxis]
-    wanted = studio.model.translate(image, "a2b", style=style)
-    np.testing.assert_allclose(desk.translation(), wanted[0], atol=2e-5)
-    rows = desk.table(2)
-    assert [len(made) for _, made in rows] == [len(desk.kept) if style_dim else 1] * 2
+        state.move(1, 0.7)
+        assert state.style[1] == np.float32(0.7) and state.style[0] == service.random_codes(10, 0)[0, 0]
+    image = pipeline.to_array(state.picture.image)[np.newaxis]
+    style = None if state.style is None else state.style[np.newaxis]
+    expected = service.model.translate(image, "a2b", style=style)
+    np.testing.assert_allclose(state.translation(), expected[0], atol=2e-5)
+    rows = state.table(2)
+    assert [len(translations) for _, translations in rows] == [len(state.kept) if style_dim else 1] * 2
     if guided:
-        desk.take_style_of(desk.references.pictures()[0])
-        assert desk.style.shape == (style_dim,) and desk.reference
+        state.take_style_of(state.references.pictures()[0])
+        assert state.style.shape == (style_dim,) and state.reference
 
     if importlib.util.find_spec("gradio") is None:
         pytest.skip("Gradio is not installed: the page was not built")
     from munit_tf.explorer import page
 
-    there = {part["props"].get("elem_id") for part in page.build(studio).get_config_file()["components"]}
+    there = {part["props"].get("elem_id") for part in page.build(service).get_config_file()["components"]}
     assert {f"slider{k}" for k in range(9)} & there == {f"slider{k}" for k in range(style_dim)}
     assert ("direction" in there) == (directions == 2)
     assert ("references" in there) == guided
-    for part in ("random", "kept", "way", "codes"):
+    for part in ("random", "kept", "interpolation", "codes"):
         assert (part in there) == bool(style_dim)
     assert {"before", "after", "photo", "table", "pictures", "more_pictures"} <= there
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory):
-    return Studio(str(make_run(tmp_path_factory.mktemp("desk") / "run", dataset="shapes")), 10_000)
+def service(tmp_path_factory):
+    return ModelService(str(make_run(tmp_path_factory.mktemp("state") / "run", dataset="shapes")), 10_000)
 
 
-def test_desks_share_nothing_but_the_studio(studio, tmp_path):
-    one, other = Visit(studio), Visit(studio)
-    for visit in (one, other):
-        visit.desk.open()
+def test_sessions_share_only_the_service(service, tmp_path):
+    one, other = Session(service), Session(service)
+    for session in (one, other):
+        session.state.open()
     path = make_images(tmp_path / "in", [(RESIZE, RESIZE)]) / "image0.png"
-    one.desk.choose(one.desk.sources.add(str(path)))
-    one.desk.move(0, 9)
-    one.desk.keep()
-    one.desk.draw_more()
-    assert (len(one.desk.sources.pictures()), len(one.desk.kept), len(one.desk.random)) == (13, 4, 20)
-    assert (len(other.desk.sources.pictures()), len(other.desk.kept), len(other.desk.random)) == (12, 3, 10)
-    assert other.desk.picture is not one.desk.picture and other.desk.style[0] != 9
-    one.turn("b2a")
-    one.desk.open()
-    assert len(one.desk.sources.pictures()) == 12
-    one.turn("a2b")
-    assert one.desk.style[0] == 9
+    one.state.choose(one.state.sources.add(str(path)))
+    one.state.move(0, 9)
+    one.state.keep()
+    one.state.draw_more()
+    assert (len(one.state.sources.pictures()), len(one.state.kept), len(one.state.random)) == (13, 4, 20)
+    assert (len(other.state.sources.pictures()), len(other.state.kept), len(other.state.random)) == (
+        12,
+        3,
+        10,
+    )
+    assert other.state.picture is not one.state.picture and other.state.style[0] != 9
+    one.switch_direction("b2a")
+    one.state.open()
+    assert len(one.state.sources.pictures()) == 12
+    one.switch_direction("a2b")
+    assert one.state.style[0] == 9
 
 
-def test_a_style_is_kept_once_and_the_way_goes_from_one_to_another(studio):
-    desk = Visit(studio).desk
-    desk.open()
-    desk.keep()
-    assert len(desk.kept) == 3  # The first random style is among them.
-    codes, images = desk.way(0, 2, 4)
-    np.testing.assert_allclose(codes[[0, -1]], [desk.kept[0], desk.kept[2]], atol=1e-6)
-    np.testing.assert_allclose(images[0], desk.translation(), atol=2e-5)
+def test_a_style_is_kept_once_and_interpolation_connects_two_styles(service):
+    state = Session(service).state
+    state.open()
+    state.keep()
+    assert len(state.kept) == 3  # The first random style is among them.
+    codes, images = state.interpolate(0, 2, 4)
+    np.testing.assert_allclose(codes[[0, -1]], [state.kept[0], state.kept[2]], atol=1e-6)
+    np.testing.assert_allclose(images[0], state.translation(), atol=2e-5)
 
 
-def test_more_pictures_are_the_next_ones(studio):
-    shelf = Visit(studio).desk.sources
-    first = [np.asarray(each.image) for each in shelf.pictures()]
-    shelf.more()
-    second = [np.asarray(each.image) for each in shelf.pictures()]
-    np.testing.assert_array_equal(second[0], studio.picture("a", 12).image)
+def test_more_pictures_are_the_next_ones(service):
+    images = Session(service).state.sources
+    first = [np.asarray(each.image) for each in images.pictures()]
+    images.more()
+    second = [np.asarray(each.image) for each in images.pictures()]
+    np.testing.assert_array_equal(second[0], service.picture("a", 12).image)
     assert len(first) == len(second) == 12 and not np.array_equal(first[0], second[0])
     for _ in range(8):
-        shelf.more()
-    np.testing.assert_array_equal(shelf.pictures()[0].image, studio.picture("a", 8).image)  # 108 of 100.
+        images.more()
+    np.testing.assert_array_equal(images.pictures()[0].image, service.picture("a", 8).image)  # 108 of 100.
 
 
 def test_without_the_data_sets_images(tmp_path, monkeypatch):
@@ -125,36 +129,36 @@ def test_without_the_data_sets_images(tmp_path, monkeypatch):
         ("edges2shoes", "The images of edges2shoes are not on this machine."),
         (None, "The run does not say which images it was trained on."),
     ):
-        images, lack = open_images(DataConfig(dataset=dataset, data_dir=str(tmp_path / "none")))
-        assert images is None and lack.endswith(reason)
+        images, no_images_reason = open_images(DataConfig(dataset=dataset, data_dir=str(tmp_path / "none")))
+        assert images is None and no_images_reason.endswith(reason)
 
 
-def test_a_broken_image_of_the_data_set_is_left_out(studio, monkeypatch, capsys):
+def test_a_broken_image_of_the_data_set_is_left_out(service, monkeypatch, capsys):
     class Images(list):
         def __getitem__(self, index):
             if index == 1:
                 raise InputError("x.jpg cannot be decoded")
             return Image.new("RGB", (RESIZE, RESIZE))
 
-    monkeypatch.setattr(studio, "_images", {"a": Images(range(3)), "b": Images(range(3))})
-    assert len(Visit(studio).desk.sources.pictures()) == 2
+    monkeypatch.setattr(service, "_images", {"a": Images(range(3)), "b": Images(range(3))})
+    assert len(Session(service).state.sources.pictures()) == 2
     assert capsys.readouterr().err == "munit_tf.explore: x.jpg cannot be decoded\n"
 
 
-def test_only_uploads(studio, tmp_path, monkeypatch):
-    monkeypatch.setattr(studio, "_images", None)
-    desk = Visit(studio).desk
-    desk.open()
-    assert desk.picture is None and desk.sources.pictures() == []
+def test_only_uploads(service, tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "_images", None)
+    state = Session(service).state
+    state.open()
+    assert state.picture is None and state.sources.pictures() == []
     path = make_images(tmp_path / "in", [(RESIZE, RESIZE)]) / "image0.png"
-    desk.choose(desk.sources.add(str(path)))
-    assert len(desk.table(4)) == 1
+    state.choose(state.sources.add(str(path)))
+    assert len(state.table(4)) == 1
 
 
-def test_a_port_that_is_taken(studio):
+def test_a_port_that_is_taken(service):
     if importlib.util.find_spec("gradio") is None:
         pytest.skip("Gradio is not installed: pip install -e '.[explore]'")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(InputError, match=f"^--port={port} is not free: give another by --port"):
-            Server(studio, port)
+        with pytest.raises(InputError, match=f"^--port={port} is not free: choose another with --port"):
+            Server(service, port)

@@ -61,15 +61,15 @@ def test_without_style_there_are_no_codes(tmp_path):
 
 def test_other_settings_are_named(tmp_path):
     begun(tmp_path)
-    with pytest.raises(InputError, match="was begun with --seed=0, not with --seed=1: give the same flags"):
+    with pytest.raises(InputError, match="was started with --seed=0, not with --seed=1: give the same flags"):
         begun(tmp_path, ["--seed=1", "--direction=a2b"])
-    with pytest.raises(InputError, match="was begun with fewer flags, not with --interpolate=3"):
+    with pytest.raises(InputError, match="was started with fewer flags, not with --interpolate=3"):
         begun(tmp_path, ["--seed=0", "--direction=a2b", "--interpolate=3"])
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "x_0.png").write_bytes(b"mine")
-    with pytest.raises(InputError, match="holds other files and no translations"):
+    with pytest.raises(InputError, match="contains other files and no translations"):
         begun(tmp_path)
     assert os.listdir(tmp_path) == ["x_0.png"]
 

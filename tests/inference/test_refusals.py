@@ -19,7 +19,7 @@ def test_too_little_memory_is_one_line(here, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(PaddedInference, "decode", exhausted)
     assert translate.main(flags(here, tmp_path / "out")) == 2
     line = capsys.readouterr().err.splitlines()[-1]
-    assert "image0.png: there is not enough memory for 4 pictures of 24x24 pixels" in line
+    assert "image0.png: there is not enough memory for 4 images of 24x24 pixels" in line
 
 
 @pytest.mark.parametrize(
@@ -28,15 +28,15 @@ def test_too_little_memory_is_one_line(here, tmp_path, monkeypatch, capsys):
         (["--run="], ["--run=: must not be empty"]),
         (["--run=nowhere"], ["nowhere is not a run folder"]),
         (["--run=new"], ["new has no checkpoint yet"]),
-        (["--input=nothing"], ["no image is at", "nothing"]),
-        (["--input=empty"], ["empty has no image in it"]),
+        (["--input=nothing"], ["no image found at", "nothing"]),
+        (["--input=empty"], ["empty contains no image"]),
         (["--direction=a2c"], ["--direction=a2c: must be one of a2b, b2a"]),
         (["--num_styles=0"], ["--num_styles=0: must be a number from 1"]),
         (["--interpolate=1"], ["--interpolate=1: must be a number from 2"]),
         (["--num_styles=2", "--style_image=empty"], ["--num_styles and --style_image exclude each other"]),
-        (["--style_image=empty"], ["empty has no image in it"]),
+        (["--style_image=empty"], ["empty contains no image"]),
         (["--style_from=none.npy"], ["--style_from=", "none.npy cannot be read"]),
-        (["--output=photos"], ["photos holds other files and no translations"]),
+        (["--output=photos"], ["photos contains other files and no translations"]),
         (["--output=photos/image0.png"], ["--output=", "cannot be written"]),
         (["--stlye_image=x"], ["style_image"]),
     ],

@@ -10,6 +10,8 @@ import tensorflow as tf
 from munit_tf.errors import InputError
 from munit_tf.runs import checkpoints
 
+NAMES = ["SHA256SUMS", "state.data-00000-of-00001", "state.format", "state.index"]
+
 
 @pytest.fixture
 def state():
@@ -39,7 +41,7 @@ def restored(state, folder):
 def test_any_truncated_or_changed_file_is_found_and_the_one_before_taken(state, folder, capsys):
     train(state, checkpoints.CheckpointManager(folder, state, 5), [1, 2])
     files = sorted(path for path in (folder / "step-2").iterdir())
-    assert [path.name for path in files] == ["SHA256SUMS", "state.data-00000-of-00001", "state.index"]
+    assert [path.name for path in files] == NAMES
     assert restored(state, folder) == 2
     for path in files:
         whole = path.read_bytes()
@@ -129,7 +131,7 @@ def test_everything_is_on_the_disk_before_it_gets_its_name(state, folder, monkey
 
         monkeypatch.setattr(place, name, spy)
     train(state, checkpoints.CheckpointManager(folder, state, 1), [2])
-    files = ["SHA256SUMS", "state.data-00000-of-00001", "state.index"]
+    files = NAMES
     assert sorted(events[:3]) == [("fsync", name) for name in files]
     assert events[3:] == [
         ("fsync", ".step-2.tmp"),

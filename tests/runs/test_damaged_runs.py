@@ -11,7 +11,7 @@ from training.processes import CYCLEGAN, log, make_photos
 import munit_tf
 from munit_tf import evaluate, export, train, translate
 from munit_tf.errors import InputError
-from munit_tf.explorer.model_service import Studio
+from munit_tf.explorer.model_service import ModelService
 from munit_tf.runs import run_folder
 from munit_tf.training import callbacks
 
@@ -225,7 +225,7 @@ def test_every_command_names_damaged_run_flags(run, tmp_path, capsys, name):
             line = capsys.readouterr().err.splitlines()[-1]
             assert line.startswith(f"{command.__name__}: ") and str(run) in line and "run.flags" in line
         with pytest.raises(InputError, match="run.flags"):
-            Studio(run, 10_000)
+            ModelService(run, 10_000)
     finally:
         put(flagfile, good)
     assert not (tmp_path / "out").exists()

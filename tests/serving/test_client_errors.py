@@ -23,7 +23,7 @@ def test_a_refused_connection(flag, photos, tmp_path, capsys):
         unused.bind(("127.0.0.1", 0))  # Bound and not listening: the port refuses.
         where = flag.format(unused.getsockname()[1])
         line = refused(capsys, where, f"--input={photos}", "--direction=a2b", f"--output={tmp_path}/out")
-    assert "is not available: is the server running" in line and "Connection refused" in line
+    assert "is not available: check that the server is running" in line and "Connection refused" in line
     assert not (tmp_path / "out").exists()
 
 
@@ -37,7 +37,7 @@ def test_the_port_of_the_other_protocol(server, photos, tmp_path, capsys):
     flags = [f"--input={photos}", "--direction=a2b", f"--output={tmp_path}/out"]
     grpc_port, rest_port = server.grpc, server.rest.removeprefix("http://")
     for where in (f"--server={rest_port}", f"--rest=http://{grpc_port}"):
-        assert "is this the right one of its two ports?" in refused(capsys, where, *flags)
+        assert "that this is the right one of its two ports" in refused(capsys, where, *flags)
 
 
 def test_an_image_above_the_servers_limit(where, photos, tmp_path, capsys):
@@ -74,27 +74,32 @@ def test_a_slow_server_and_a_small_one(exported, photos, tmp_path, capsys):
     with serving(exported, "--delay=30", "--max_message_bytes=500") as server:
         ways = f"--server={server.grpc}", f"--rest={server.rest}"
         line = refused(capsys, ways[0], *flags)
-        assert "has no room: the message is too large" in line and "vs. 500" in line
+        assert "lacks resources: the message is too large" in line and "vs. 500" in line
         small = photos / "c.png"
         assert small.stat().st_size < 400
         for where in ways:
             line = refused(capsys, where, *flags, f"--input={small}", "--timeout=2")
-            assert f"{small}: " in line and "has not answered in time: give a larger --timeout than 2" in line
+            assert f"{small}: " in line and "did not respond in time: use a --timeout of more than 2" in line
 
 
 @pytest.mark.parametrize("body", [b"hello", b"[1, 2]", b'{"metadata": {}}', b""])
 def test_something_else_than_tf_serving(serve, body, photos, tmp_path, capsys):
     where = f"--rest={serve(body)}"
     line = refused(capsys, where, f"--input={photos}", "--direction=a2b", f"--output={tmp_path}/out")
-    assert "does not answer as TF Serving does" in line
+    assert "does not respond like TF Serving" in line
 
 
 @pytest.mark.parametrize(
     "body, status, length, message",
     [
         (b"<h1>out of</h1>\n order", 502, None, " refuses the request: HTTP 502: <h1>out of</h1> order"),
-        (b"too much", 413, None, "the message is too large, or the server overloaded (HTTP 413: too much)"),
-        (b"{", 200, 1000, " is not available: is the server running"),
+        (
+            b"too much",
+            413,
+            None,
+            "the message is too large, or the server is overloaded (HTTP 413: too much)",
+        ),
+        (b"{", 200, 1000, " is not available: check that the server is running"),
         (b"{", 500, 1000, " refuses the request: HTTP 500: Internal Server Error"),
     ],
 )
@@ -121,7 +126,7 @@ def test_another_model(photos, tmp_path, capsys, serve):
         (["--num_styles=2", "--style_from=x.npy"], "--num_styles and --style_from exclude each other"),
         (["--rest=localhost:8501"], "--rest=localhost:8501: it must begin with http:// or https://"),
         (["--direction=both"], "must be one of a2b, b2a"),
-        (["--input=/nowhere"], "no image is at /nowhere"),
+        (["--input=/nowhere"], "no image found at /nowhere"),
         (["--timeout=0"], "--timeout=0"),
     ],
 )

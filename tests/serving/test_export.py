@@ -165,7 +165,7 @@ def test_bad_input_is_one_line(run, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
     for name in ("out[1]", "out\\"):
         pattern = f"--output={tmp_path / name}"
-        assert r"takes [ ] * ? \ in a path for patterns" in refused(capsys, f"--run={run}", pattern)
+        assert r"reads [ ] * ? \ in a path as patterns" in refused(capsys, f"--run={run}", pattern)
         assert not (tmp_path / name).exists()
     (tmp_path / "file").write_text("mine")
     for place in ("file", "file/out"):

@@ -48,7 +48,7 @@ def test_a_pool_of_images_does_not_hide_their_number():
 
 
 def test_a_process_that_is_killed_is_named():
-    with pytest.raises(InputError, match="killed, as for want of memory"):
+    with pytest.raises(InputError, match="killed, probably out of memory"):
         benchmark._in_new_process(os.abort)
 
 

@@ -61,7 +61,7 @@ def test_table_and_picture_have_a_row_for_each(compared):
 
 def test_another_budget_is_refused(compared):
     folder, _, _ = compared
-    with pytest.raises(InputError, match=f"go on with --steps={STEPS} --batch_size=2 --size=32"):
+    with pytest.raises(InputError, match=f"continue with --steps={STEPS} --batch_size=2 --size=32"):
         compare_methods.Comparison(CompareConfig(output=str(folder), steps=STEPS + 1, batch_size=2))
 
 
@@ -88,8 +88,8 @@ def test_all_have_one_budget_and_ablations_lack_one_thing():
         (dict(seeds=("one",)), "--seeds=one: 'one' is not a number below 2"),
         (dict(seeds=("0", "00")), "--seeds=0,00: '00' is not a number below 2"),
         (dict(seeds=("99999999999",)), "--seeds=99999999999: '99999999999' is not a number below 2"),
-        (dict(seeds=("1", "1")), "--seeds=1,1: one is there twice"),
-        (dict(methods=("unit", "unit")), "--methods=unit,unit: one is there twice"),
+        (dict(seeds=("1", "1")), "--seeds=1,1: one of them is repeated"),
+        (dict(methods=("unit", "unit")), "--methods=unit,unit: one of them is repeated"),
         (dict(size=48), "--size=48: must be a power of two"),
         (dict(methods=("gan",)), "--methods=gan: must be one of munit"),
     ],

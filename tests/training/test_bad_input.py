@@ -97,7 +97,7 @@ def test_what_headers_show_is_named_before_anything_is_made(here, monkeypatch, c
     monkeypatch.chdir(here)
     assert command.main(["--dataset=photos", *TINY]) == 2
     message = one_line(capfd.readouterr().err, here)
-    assert "trainB/x.jpg is no image" in message and "1 of 5 images" in message
+    assert "trainB/x.jpg is not an image" in message and "1 of 5 images" in message
 
 
 def test_used_folder_is_not_touched_with_resume_never(here):

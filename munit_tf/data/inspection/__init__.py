@@ -1,1 +1,1 @@
-"""What is wrong with images, or worth knowing, before days are spent on them."""
+"""Checks of a data set's images before training."""

@@ -1,4 +1,4 @@
-"""The kinds of findings, in the order in which they are reported."""
+"""The kinds of findings, in the order of the report."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Kind:
     """A kind of finding.
 
     Attributes:
-        fatal: training stops at it, or comes to nothing.
-        title: what such images are.
+        fatal: training stops at it, or fails to learn.
+        title: describes the images.
         remedy: what to do about them.
     """
 
@@ -24,13 +24,12 @@ class Kind:
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """Something found.
+    """A finding about an image, a group of duplicates or a domain.
 
     Attributes:
         kind: a key of KINDS.
-        files: names of the images that it is about: one, some that are copies of one another, or none
-            where it is about a whole domain.
-        detail: what is particular about it, or "".
+        files: names of the images: one, several duplicates, or none for a finding about a domain.
+        detail: specifics of this finding, or "".
     """
 
     kind: str
@@ -38,13 +37,15 @@ class Finding:
     detail: str = ""
 
 
-# What --unreadable=skip passes over.
+# The kinds that --unreadable=skip ignores.
 UNREADABLE = ("empty", "no_image", "truncated", "damaged", "unsupported", "too_large")
 KINDS = {
-    "missing": Kind(True, "not to be read from the disk", "restore them, or take them out"),
+    "missing": Kind(True, "impossible to read from the disk", "restore them, or remove them"),
     "empty": Kind(True, "empty", "fetch them again or remove them"),
-    "no_image": Kind(True, "no image, or of an unknown format", "fetch them again, convert or remove them"),
-    "truncated": Kind(True, "cut off", "fetch them again or remove them"),
+    "no_image": Kind(
+        True, "not an image, or of an unknown format", "fetch them again, convert or remove them"
+    ),
+    "truncated": Kind(True, "truncated", "fetch them again or remove them"),
     "damaged": Kind(True, "damaged", "fetch them again or remove them"),
     "unsupported": Kind(True, "with an unknown kind of pixels", "convert them to 8 or 16 bits"),
     "too_large": Kind(
@@ -56,54 +57,56 @@ KINDS = {
         True, "too small for --image_size", "remove them, raise --resize or lower --image_size"
     ),
     "too_thin": Kind(True, "too long and thin for --resize", "crop or remove them"),
-    # Instance norm multiplies gradients of a map without variance by 316, in one layer after the other.
-    "constant": Kind(True, "of one colour all over", "remove them: gradients overflow and losses become NaN"),
+    # Each instance norm layer multiplies the gradients of a map without variance by 316.
+    "constant": Kind(True, "of one colour only", "remove them: gradients overflow and losses become NaN"),
     "train_and_test": Kind(
         False,
-        "in training and test at once",
-        "remove one of each: results on images that were trained on say little",
+        "in both training and test",
+        "remove one of each: results on training images say little",
     ),
     "both_domains": Kind(
-        False, "in both domains at once", "remove one of each: they teach that nothing is to be changed"
+        False, "in both domains", "remove one of each: they teach the model to change nothing"
     ),
-    "repeated": Kind(False, "there more than once", "remove the copies, which weigh too much"),
+    "repeated": Kind(False, "duplicates", "remove the copies: training shows them too often"),
     "enlarged": Kind(
         False, "smaller than --resize", "remove them or lower --resize: they are enlarged and blurred"
     ),
     "oversized": Kind(
         False,
-        "of four times the side that --resize makes of them, or more",
-        "scale them down once; else all of each is decoded every time that it is shown",
+        "at least four times as large as --resize",
+        "scale them down once: every access decodes the full image",
     ),
     "elongated": Kind(
         False,
         "more than three times as long as wide",
-        "crop them, if a random crop would often miss what matters",
+        "crop them if random crops would often miss the subject",
     ),
-    "grey": Kind(False, "grey among coloured ones", "remove them, or the model learns to paint in grey"),
+    "grey": Kind(
+        False, "grey among coloured ones", "remove them, or the model learns to produce grey images"
+    ),
     "coloured": Kind(False, "coloured among grey ones", "remove them or make them grey"),
-    "misnamed": Kind(False, "of another format than the name says", "nothing: the content counts"),
-    "animated": Kind(False, "of several frames or pages", "nothing, if the first is the one wanted"),
-    "cmyk": Kind(False, "CMYK", "convert them to RGB: here it is done without their colour profile"),
-    "deep": Kind(False, "of 16 bits", "nothing: they are brought to 8 bits"),
-    "transparent": Kind(False, "transparent", "nothing, if white is right: they are put on it"),
-    "turned": Kind(False, "stored turned (EXIF)", "nothing: they are turned upright"),
+    "misnamed": Kind(False, "in a format other than the name says", "nothing: the content counts"),
+    "animated": Kind(False, "of several frames or pages", "nothing, if you want the first one"),
+    "cmyk": Kind(False, "CMYK", "convert them to RGB: training ignores their colour profile"),
+    "deep": Kind(False, "16-bit", "nothing: they are converted to 8 bits"),
+    "transparent": Kind(False, "transparent", "nothing, if a white background is right"),
+    "turned": Kind(False, "stored rotated (EXIF)", "nothing: they are rotated upright"),
     "passed_over": Kind(
-        False, "other files, which are not used", "nothing; photos among them (HEIC): convert them to JPEG"
+        False, "other files, which are ignored", "nothing; convert photos among them (HEIC) to JPEG"
     ),
-    "few": Kind(False, "few images", "add some: some hundred are needed, some thousand are better"),
+    "few": Kind(False, "few images", "add some: a few hundred are needed, a few thousand are better"),
     "unbalanced": Kind(
-        False, "ten times as many images of one domain, or more", "add some to the other: they are repeated"
+        False, "at least ten times as many images in one domain", "add some to the other: they are repeated"
     ),
-    "no_test": Kind(False, "no test images", "keep some aside in testA and testB, to judge results by"),
+    "no_test": Kind(False, "no test images", "put some in testA and testB to evaluate results"),
 }
 
 
-def is_fatal(kind, unreadable):
-    """Whether training stops at a kind of finding, or comes to nothing.
+def is_fatal(kind: str, unreadable: str) -> bool:
+    """Whether training stops at a kind of finding, or fails to learn.
 
     Args:
         kind: a key of KINDS.
-        unreadable: DataConfig's, "error" or "skip".
+        unreadable: `--unreadable`, "error" or "skip".
     """
     return KINDS[kind].fatal and not (unreadable == "skip" and kind in UNREADABLE)

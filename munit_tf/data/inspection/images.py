@@ -1,18 +1,21 @@
-"""One image: what its header and its pixels say."""
+"""Inspection of one image: its header and its pixels."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import os
-from typing import Optional
+from collections.abc import Iterator
+from typing import Any, Optional
 
 import numpy as np
 from PIL import Image, ImageChops
 
+from munit_tf.config.options import DataConfig
 from munit_tf.data import colour, decoding
 from munit_tf.data.inspection.findings import Finding
 from munit_tf.data.pipeline import resize_shorter, resized
+from munit_tf.data.sources import ImageFiles
 from munit_tf.errors import InputError
 
 THUMBNAIL = 8
@@ -21,29 +24,29 @@ _SUFFIXES = {
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm", ".pgm"),
 }
-_EXPLAINED = ("truncated", "damaged", "unsupported", "too_large")  # The kind of the others says all.
-_CONSTANT_LEVELS = 2  # Of 255; what is left of nothing after JPEG's compression.
+_EXPLAINED = ("truncated", "damaged", "unsupported", "too_large")  # The other kinds need no detail.
+_CONSTANT_LEVELS = 2  # Of 255; JPEG compression artifacts of a constant image.
 _GREY_LEVELS = 4
 
 
 @dataclasses.dataclass
 class Look:
-    """What was seen of an image.
+    """The result of the inspection of one image.
 
     Attributes:
         place: "trainA", "trainB", "testA" or "testB".
-        name: the file's.
-        findings: list of Finding, of what the image shows by itself.
-        header: decoding.Header, or None where it cannot be read.
-        file_digest: equal for equal bytes; None where the image was not decoded, here and below.
+        name: the name of the file.
+        findings: about this image alone.
+        header: None if it cannot be read.
+        file_digest: equal for equal bytes; None if the image was not decoded, as are the following.
         pixel_digest: equal for equal pixels.
-        thumbnail: uint8 [8,8,3], the whole image.
-        grey: whether no pixel has a colour.
+        thumbnail: uint8 [8,8,3], the image scaled down.
+        grey: whether all pixels are grey.
     """
 
     place: str
     name: str
-    findings: list
+    findings: list[Finding]
     header: Optional[decoding.Header] = None
     file_digest: Optional[bytes] = None
     pixel_digest: Optional[bytes] = None
@@ -51,18 +54,18 @@ class Look:
     grey: Optional[bool] = None
 
 
-def look(source, index, place, data_options, decode):
-    """Looks at image `index` of a source.
+def look(source: ImageFiles, index: int, place: str, data_options: DataConfig, decode: bool) -> Look:
+    """Inspects image `index` of a source.
 
     Args:
-        source: ImageFiles.
-        index: int.
-        place: where it belongs, such as "trainA".
-        data_options: DataConfig; `resize` and `image_size` count.
-        decode: whether to decode the image, too.
+        source: the images.
+        index: of the image.
+        place: "trainA", "trainB", "testA" or "testB".
+        data_options: data options, of which `resize` and `image_size` are used.
+        decode: whether to decode the image, or to read the header only.
 
     Returns:
-        Look.
+        What was found.
     """
     seen = Look(place, source.name(index), [])
     try:
@@ -79,10 +82,10 @@ def look(source, index, place, data_options, decode):
     return seen
 
 
-def _of_header(name, path, header, data_options):
+def _of_header(name: str, path: str, header: decoding.Header, data_options: DataConfig) -> Iterator[Finding]:
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in _SUFFIXES.get(header.format, (f".{header.format.lower()}",)):
-        yield Finding("misnamed", (name,), f"{header.format} by its bytes")
+        yield Finding("misnamed", (name,), f"contains {header.format}")
     size = f"{header.height}x{header.width}"
     if header.animated:
         yield Finding("animated", (name,))
@@ -111,7 +114,7 @@ def _of_header(name, path, header, data_options):
         yield Finding("elongated", (name,), size)
 
 
-def _look_at_pixels(seen, source, index, data_options):
+def _look_at_pixels(seen: Look, source: ImageFiles, index: int, data_options: DataConfig) -> None:
     data = source.read(index)
     seen.file_digest = hashlib.blake2b(data + str(source.half).encode(), digest_size=16).digest()
     image = source.decoded(index, data)
@@ -122,16 +125,16 @@ def _look_at_pixels(seen, source, index, data_options):
     seen.pixel_digest = digest.digest()
     if min(image.size) > data_options.resize:
         image = resize_shorter(image, data_options.resize)
-    spans = [high - low for low, high in image.getextrema()]
-    if max(spans) <= _CONSTANT_LEVELS:
+    extrema: Any = image.getextrema()
+    if max(high - low for low, high in extrema) <= _CONSTANT_LEVELS:
         seen.findings.append(Finding("constant", (seen.name,)))
         return
     red, green, blue = image.split()
-    differences = (ImageChops.difference(one, green).getextrema()[1] for one in (red, blue))
+    differences: Any = [ImageChops.difference(one, green).getextrema()[1] for one in (red, blue)]
     seen.grey = max(differences) <= _GREY_LEVELS
     seen.thumbnail = np.asarray(image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
 
 
-def _reason(error, end, path):
-    """An error's message up to what it says to do, without the file's name, which stands beside it."""
+def _reason(error: InputError, end: str, path: str) -> str:
+    """An error's message without its remedy and the file's name, which the report gives itself."""
     return str(error).rsplit(end, 1)[0].replace(f"{path} ", "").replace(path, "it")

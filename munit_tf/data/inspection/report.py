@@ -1,4 +1,4 @@
-"""An Inspection for people and for programs."""
+"""An Inspection as text and as JSON."""
 
 from __future__ import annotations
 
@@ -6,43 +6,45 @@ import collections
 import itertools
 import os
 import statistics
+from typing import Any
 
 from munit_tf.data.inspection import duplicates
-from munit_tf.data.inspection.findings import KINDS, is_fatal
+from munit_tf.data.inspection.findings import KINDS, Finding, is_fatal
+from munit_tf.data.inspection.scan import Inspection
 from munit_tf.terminal import escaped
 
 _EXAMPLES = 3
 
 
-def fatal_count(inspection, unreadable):
-    """How many findings training would stop at; `unreadable` is DataConfig's."""
+def fatal_count(inspection: Inspection, unreadable: str) -> int:
+    """The number of fatal findings; `unreadable` is the option `--unreadable`."""
     return sum(is_fatal(finding.kind, unreadable) for finding in inspection.findings)
 
 
-def as_text(inspection, unreadable):
-    """The report, a str of lines: images and sizes, what is fatal, advice.
+def as_text(inspection: Inspection, unreadable: str) -> str:
+    """The report in lines: images and sizes, fatal findings, advice.
 
     Args:
-        inspection: whole.Inspection.
-        unreadable: DataConfig's, "error" or "skip".
+        inspection: the result of `scan.inspect`.
+        unreadable: `--unreadable`, "error" or "skip".
     """
     lines = _sizes(inspection) + [""]
-    groups = {True: [], False: []}
+    groups: dict[bool, list[str]] = {True: [], False: []}
     for kind, found in itertools.groupby(inspection.findings, key=lambda finding: finding.kind):
         groups[is_fatal(kind, unreadable)] += _group(kind, list(found))
     if groups[True]:
-        lines += ["FATAL: training stops at these, or comes to nothing", *groups[True], ""]
+        lines += ["FATAL: training stops at these, or fails to learn", *groups[True], ""]
     if groups[False]:
         lines += ["ADVICE", *groups[False], ""]
     lines += _how(inspection)
     fatal = fatal_count(inspection, unreadable)
     advice = len(inspection.findings) - fatal
-    lines.append(f"{fatal} fatal, {advice} to know about" if inspection.findings else "nothing found")
+    lines.append(f"{fatal} fatal, {advice} advice" if inspection.findings else "nothing found")
     return "\n".join(map(escaped, lines))
 
 
-def as_json(inspection, unreadable):
-    """The whole list as what `json.dumps` takes: every finding with every file, and every size."""
+def as_json(inspection: Inspection, unreadable: str) -> dict[str, Any]:
+    """The complete report for `json.dumps`: every finding with every file, and every size."""
     return {
         "images": inspection.counts,
         "decoded": inspection.decoded,
@@ -64,8 +66,8 @@ def as_json(inspection, unreadable):
     }
 
 
-def _counted_sizes(inspection):
-    counters = {}
+def _counted_sizes(inspection: Inspection) -> dict[str, list[tuple[tuple[int, int], int]]]:
+    counters: dict[str, collections.Counter] = {}
     for each in inspection.looks:
         if each.header:
             counter = counters.setdefault(each.place, collections.Counter())
@@ -73,7 +75,7 @@ def _counted_sizes(inspection):
     return {place: counter.most_common() for place, counter in counters.items()}
 
 
-def _sizes(inspection):
+def _sizes(inspection: Inspection) -> list[str]:
     lines = [f"{'':10}{'images':>8}   {'shorter side (median)':24}{'longer / shorter':26}formats"]
     for place, count in inspection.counts.items():
         looks = [each for each in inspection.looks if each.place == place]
@@ -89,12 +91,12 @@ def _sizes(inspection):
             formats = collections.Counter(header.format for header in headers).most_common()
             line += f"   {span:24}{ratio:26}{', '.join(f'{name} {n}' for name, n in formats)}"
         elif not looks:
-            line += "   no files: drawn as they are needed"
+            line += "   no files: drawn on demand"
         lines.append(line)
     return lines
 
 
-def _group(kind, found):
+def _group(kind: str, found: list[Finding]) -> list[str]:
     files = sum(len(finding.files) for finding in found)
     lines = [f"  {f'{files} ' if files else ''}{KINDS[kind].title}: {KINDS[kind].remedy}"]
     for finding in found[:_EXAMPLES]:
@@ -108,20 +110,20 @@ def _group(kind, found):
     return lines
 
 
-def _short(path):
+def _short(path: str) -> str:
     relative = os.path.relpath(path)
     return path if relative.startswith("..") else relative
 
 
-def _how(inspection):
+def _how(inspection: Inspection) -> list[str]:
     count = len(inspection.looks)
     if not count:
         return []
     rate = count / max(inspection.seconds, 1e-3)
     speed = f"{count} images in {inspection.seconds:.1f} s, {rate:.0f} per second"
     if not inspection.decoded:
-        return [f"headers read: {speed}; damage, copies and what pixels show are not looked for"]
-    lines = [f"decoded and looked at: {speed}, with {inspection.threads} threads"]
+        return [f"headers read: {speed}; damage, duplicates and pixels were not checked"]
+    lines = [f"decoded and checked: {speed}, with {inspection.threads} threads"]
     if count > duplicates.MAX_COMPARED:
-        lines.append(f"near-duplicates were searched among the first {duplicates.MAX_COMPARED} only")
+        lines.append(f"near-duplicates were searched for among the first {duplicates.MAX_COMPARED} only")
     return lines

@@ -1,4 +1,4 @@
-"""Every image of a data set."""
+"""Inspection of all images of a data set."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import itertools
 import os
 import sys
 import time
+from collections.abc import Iterator, Mapping
 
 from tqdm import tqdm
 
+from munit_tf.config.options import DataConfig
 from munit_tf.data import registry, sources, tfds
 from munit_tf.data.inspection import duplicates
 from munit_tf.data.inspection.findings import KINDS, Finding
@@ -23,15 +25,15 @@ _AT_ONCE = 256
 
 @dataclasses.dataclass(frozen=True)
 class Inspection:
-    """What was found.
+    """The result of an inspection.
 
     Attributes:
-        counts: {place: number of images}, of "trainA", "trainB" and where there are some "testA", "testB".
-        looks: a Look at each image that is a file.
-        findings: list of Finding, in the order of KINDS.
-        decoded: whether pixels were looked at, too.
-        threads: how many threads did it.
-        seconds: how long it took to look at the images.
+        counts: {place: number of images} for "trainA", "trainB" and, if present, "testA", "testB".
+        looks: one for each image that is a file.
+        findings: in the order of KINDS.
+        decoded: whether the images were decoded.
+        threads: the number of threads used.
+        seconds: the time that the images took.
     """
 
     counts: dict[str, int]
@@ -42,18 +44,18 @@ class Inspection:
     seconds: float
 
 
-def inspect(data_options, decode=True):
-    """Looks at every image of a data set, with a progress bar on standard error.
+def inspect(data_options: DataConfig, decode: bool = True) -> Inspection:
+    """Inspects every image of a data set, with a progress bar on standard error.
 
     Args:
-        data_options: DataConfig.
-        decode: whether to decode the images; else only headers are read.
+        data_options: data options.
+        decode: whether to decode the images, or to read the headers only.
 
     Returns:
-        Inspection.
+        What was found.
 
     Raises:
-        InputError: there is no such data set; see `registry.open_dataset`.
+        InputError: the data set cannot be opened, see `registry.open_dataset`.
     """
     dataset = registry.open_dataset(dataclasses.replace(data_options, unreadable="error"))
     places = {
@@ -63,7 +65,7 @@ def inspect(data_options, decode=True):
     }
     counts = {place: len(source) for place, source in places.items()}
     files = {place: source for place, source in places.items() if isinstance(source, sources.ImageFiles)}
-    threads = os.cpu_count()
+    threads = os.cpu_count() or 1
     begin = time.monotonic()
     looks = _look_at_all(files, data_options, decode, threads)
     seconds = time.monotonic() - begin
@@ -77,34 +79,41 @@ def inspect(data_options, decode=True):
     return Inspection(counts, looks, findings, decode, threads, seconds)
 
 
-def of_counts(counts, has_test=True):
+def of_counts(counts: Mapping[str, int], has_test: bool = True) -> list[Finding]:
     """Findings about the numbers of images, {place: number}."""
     findings = [] if has_test else [Finding("no_test", ())]
     for place in ("trainA", "trainB"):
         if counts[place] < FEWEST:
             findings.append(Finding("few", (), f"{place}: {counts[place]}"))
-    fewer, more = sorted(("trainA", "trainB"), key=counts.get)
+    fewer, more = sorted(("trainA", "trainB"), key=lambda place: counts[place])
     if counts[more] >= UNBALANCED * counts[fewer]:
         findings.append(Finding("unbalanced", (), f"{more}: {counts[more]}, {fewer}: {counts[fewer]}"))
     return findings
 
 
-def _look_at_all(files, data_options, decode, threads):
+def _look_at_all(
+    files: Mapping[str, sources.ImageFiles], data_options: DataConfig, decode: bool, threads: int
+) -> list[Look]:
     items = ((source, i, place) for place, source in files.items() for i in range(len(source)))
     total = sum(map(len, files.values()))
-    looks = []
-    progress = tqdm(total=total, desc="looking", unit=" images", disable=None, file=sys.stderr)
+    looks: list[Look] = []
+
+    def check(item: tuple[sources.ImageFiles, int, str]) -> Look:
+        source, index, place = item
+        return look(source, index, place, data_options, decode)
+
+    progress = tqdm(total=total, desc="checking", unit=" images", disable=None, file=sys.stderr)
     with concurrent.futures.ThreadPoolExecutor(threads) as pool, progress:
-        # Some at a time: the pool would queue a million of them.
+        # In slices, because the pool queues everything that it is given.
         while some := list(itertools.islice(items, _AT_ONCE)):
-            for seen in pool.map(lambda item: look(*item, data_options, decode), some):
+            for seen in pool.map(check, some):
                 looks.append(seen)
                 progress.update()
     return looks
 
 
-def _of_colours(looks):
-    """Grey images where most of the domain's are coloured, or the other way round."""
+def _of_colours(looks: list[Look]) -> Iterator[Finding]:
+    """Grey images in a domain with mostly coloured ones, and the reverse."""
     for domain in "AB":
         known = [each for each in looks if each.place.endswith(domain) and each.grey is not None]
         grey = [each for each in known if each.grey]
@@ -114,8 +123,8 @@ def _of_colours(looks):
                 yield Finding(kind, (each.name,))
 
 
-def _passed_over(data_options):
-    """Files beside the images whose names are no images'; folders and hidden files are meant to be there."""
+def _passed_over(data_options: DataConfig) -> Iterator[Finding]:
+    """Files in the folders of images that are not images; folders and hidden files are not reported."""
     if data_options.dataset in registry.NAMES:
         return
     if data_options.dataset:
