@@ -55,7 +55,7 @@ def test_what_is_fatal_is_status_1_and_in_the_list(photos, capfd):
 )
 def test_wrong_flags_are_status_2_and_one_line(photos, flags, part, capfd):
     assert doctor.main(flags) == 2
-    line = [line for line in capfd.readouterr().err.splitlines() if line.startswith("doctor: ")]
+    line = [line for line in capfd.readouterr().err.splitlines() if line.startswith("munit_tf.doctor: ")]
     assert len(line) == 1 and part in line[0]
     assert os.listdir(photos.parent) == ["photos"]
 

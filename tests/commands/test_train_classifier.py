@@ -106,7 +106,7 @@ def test_bad_input_is_found_before_training(trained, tmp_path):
         (dict(dataset=str(tmp_path / "one")), "has 1 subfolders"),
         (dict(dataset="summer2wintre"), "did you mean summer2winter"),
         (dict(backbone="inception_v3", image_size=64), "too small for inception_v3: at least 75"),
-        (dict(image_size=5000), "--image_size=5000 is too large: 4096 at most"),
+        (dict(image_size=5000), "--image_size=5000: .* 4096"),
     ):
         with pytest.raises(InputError, match=message):
             train_classifier.train(train_classifier.ClassifierConfig(**{**good, **change}))
