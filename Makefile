@@ -16,6 +16,7 @@ test: setup
 lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 # Builds the site in site/. Warnings of Zensical, and of griffe, which parses the docstrings, are errors.
 docs: $(DOCS_READY)

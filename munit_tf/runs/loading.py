@@ -15,6 +15,7 @@ from munit_tf.models import METHODS, memory
 from munit_tf.models.translator import Translator
 from munit_tf.runs import checkpoints
 from munit_tf.runs.run_folder import RunFolder
+from munit_tf.storage.paths import RemotePath
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
@@ -66,7 +67,7 @@ def checkpoint_manager(folder: RunFolder, model: Translator, keep: int) -> check
     return checkpoints.CheckpointManager(folder.checkpoints, model.named_state(), keep)
 
 
-def load(path: str | os.PathLike, precision: str | None = None) -> Translator:
+def load(path: str | os.PathLike | RemotePath, precision: str | None = None) -> Translator:
     """Loads the model of a run folder with its newest weights.
 
     Args:
@@ -86,7 +87,7 @@ def load(path: str | os.PathLike, precision: str | None = None) -> Translator:
                 raise
 
 
-def newest(path: str | os.PathLike) -> tuple[Options, checkpoints.Checkpoint]:
+def newest(path: str | os.PathLike | RemotePath) -> tuple[Options, checkpoints.Checkpoint]:
     """(Options, newest Checkpoint) of the run folder at `path`.
 
     Raises:

@@ -132,8 +132,8 @@ def test_everything_is_on_the_disk_before_it_gets_its_name(state, folder, monkey
         monkeypatch.setattr(place, name, spy)
     train(state, checkpoints.CheckpointManager(folder, state, 1), [2])
     files = NAMES
-    assert sorted(events[:3]) == [("fsync", name) for name in files]
-    assert events[3:] == [
+    assert sorted(events[:4]) == [("fsync", name) for name in files]
+    assert events[4:] == [
         ("fsync", ".step-2.tmp"),
         ("rename", ".step-2.tmp"),
         ("fsync", "checkpoints"),
