@@ -28,7 +28,7 @@ from munit_tf.metrics.lpips import PROTOCOLS
 from munit_tf.runs import loading
 from munit_tf.storage import json_files
 from munit_tf.storage.atomic import atomic_write
-from munit_tf.storage.paths import absolute, to_path
+from munit_tf.storage.paths import RemotePath, absolute, to_path
 
 FILE = "evaluation.json"
 _DIGITS = 6
@@ -218,6 +218,6 @@ def _for_json(value: Any) -> Any:
     return value
 
 
-def _write(path: pathlib.Path, result: dict[str, Any]) -> None:
+def _write(path: pathlib.Path | RemotePath, result: dict[str, Any]) -> None:
     with atomic_write(path) as file:
         file.write((json.dumps(result, indent=2, allow_nan=False) + "\n").encode())
