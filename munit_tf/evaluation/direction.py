@@ -222,7 +222,8 @@ class DirectionEvaluator:
         outputs = subject.translate(subject.loader(subject.inputs)(indices), codes)
         require_finite(outputs, "translations")
         hues = content.mean_hue(outputs, subject.insides(indices))
-        return content.hue_distance(hues, np.array([subject.targets.shape(i).hue for i in indices]))
+        references = np.array([subject.targets.shape(i).hue for i in indices])
+        return content.hue_distance(hues, references)
 
     def _compared_with_inputs(self, function):
         """L1 and PSNR between the inputs and function(images, their indices)."""
