@@ -16,9 +16,12 @@ from unittest import mock
 # Shows only fatal messages of TensorFlow; must be set before it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from PIL import Image
+
 from munit_tf.cli.command_line import run_training_command
 from munit_tf.config.options import Options
 from munit_tf.config.schema import Config, option, to_text
+from munit_tf.data.sources import Source
 from munit_tf.errors import InputError
 from munit_tf.storage.atomic import atomic_write
 
@@ -303,13 +306,13 @@ def _measure_pipeline(options: Options) -> dict[int, float]:
 class _Repeated:
     """A source repeated up to a given length."""
 
-    def __init__(self, source, length):
+    def __init__(self, source: Source, length: int):
         self._source, self._length = source, length
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Image.Image:
         return self._source[index % len(self._source)]
 
     def name(self, index: int) -> str:

@@ -166,7 +166,8 @@ class Comparison:
 
     def __init__(self, config: CompareConfig):
         self._config = config
-        self.folder = RunFolder(config.output).path  # Checks that TensorFlow accepts the path.
+        run_folder = RunFolder(str(config.output))  # Checks that TensorFlow accepts the path.
+        self.folder = pathlib.Path(str(run_folder.path))
         self._file = self.folder / "comparison.json"
         self._classifier = self.folder / "classifier"
         self.results: dict[str, dict[str, Any]] = {}
