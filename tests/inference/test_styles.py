@@ -93,7 +93,7 @@ def test_codes_of_a_file(tmp_path):
         (np.zeros((3, 5)), "[number of styles, 2], not one of shape [3, 5]"),
         (np.zeros(2), "not one of shape [2]"),
         (np.zeros((0, 2)), "not one of shape [0, 2]"),
-        (np.float32([[0, 0], [0, np.nan]]), "in row 1 there is NaN"),
+        (np.float32([[0, 0], [0, np.nan]]), "row 1 has NaN"),
         (np.array([["a", "b"]]), "not of <U1"),
         (np.array([[1j, 2]]), "not of complex128"),
         (np.array([[{}, 2]]), "is not a .npy file"),
