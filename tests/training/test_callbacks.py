@@ -39,12 +39,12 @@ def test_warns_once_when_diversity_falls_below_a_tenth_of_its_best(tmp_path, cap
     logged(tmp_path, [0.2, 0.5, 0.051, 0.049, 0.01, 0.2, 0.02])
     lines = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert [line.split(":")[1] for line in lines] == [" step 4", " step 7"]
-    assert "diversity/b is 0.0490, at its best it was 0.5000" in " ".join(lines[0].split())
+    assert "diversity/b is 0.0490, its maximum was 0.5000" in " ".join(lines[0].split())
 
 
 def test_best_diversity_is_remembered_over_a_resume(tmp_path, capsys):
     logged(tmp_path, [0.04], earlier=[{"step": 1, "diversity/b": 0.5}])
-    assert "at its best it was 0.5000" in " ".join(capsys.readouterr().err.split())
+    assert "its maximum was 0.5000" in " ".join(capsys.readouterr().err.split())
 
 
 def test_log_rows_are_json(tmp_path):
