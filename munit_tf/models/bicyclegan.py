@@ -16,8 +16,8 @@ from munit_tf.errors import InputError
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.information import kl_divergence, reparametrize
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.adversarial import Tensors, map_batched
 from munit_tf.models.options import PADDINGS, PatchConfig, code_length, depth, weight
+from munit_tf.models.training_step import Tensors, map_batched
 from munit_tf.models.translator import StochasticStyle, diversity_check
 from munit_tf.networks.discriminators import PatchDiscriminator
 from munit_tf.networks.encoders import VariationalStyleEncoder

@@ -11,9 +11,9 @@ import tensorflow as tf
 from munit_tf.config.schema import option
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.adversarial import Tensors
 from munit_tf.models.image_pool import ImagePool
 from munit_tf.models.options import PatchConfig, ResidualConfig, code_length, depth, weight
+from munit_tf.models.training_step import Tensors
 from munit_tf.models.translator import Translator
 from munit_tf.networks.discriminators import PatchDiscriminator
 from munit_tf.networks.generators import ResNetGenerator

@@ -18,8 +18,8 @@ from munit_tf.losses.adversarial import GAN_LOSSES, classification_loss, discrim
 from munit_tf.losses.information import kl_divergence, kl_divergence_of_unit_variance, reparametrize
 from munit_tf.losses.mode_seeking import mode_seeking_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.adversarial import Tensors, map_batched
 from munit_tf.models.options import ResidualConfig, code_length, depth, schedule, weight
+from munit_tf.models.training_step import Tensors, map_batched
 from munit_tf.models.translator import DIRECTIONS, ContentTranslator, StochasticStyle, diversity_check
 from munit_tf.networks.convolutions import dcgan_normal
 from munit_tf.networks.decoders import ConcatDecoder

@@ -29,8 +29,8 @@ from munit_tf.losses.information import (
     reparametrize,
 )
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.adversarial import Tensors
 from munit_tf.models.options import ResidualConfig, code_length, weight, width
+from munit_tf.models.training_step import Tensors
 from munit_tf.models.translator import CollapseCheck, StochasticStyle, diversity_check
 from munit_tf.networks.decoders import AdaINDecoder, Decoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator

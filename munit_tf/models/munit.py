@@ -11,8 +11,8 @@ from munit_tf.errors import InputError
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.perceptual import domain_invariant_perceptual_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.adversarial import Tensors, map_batched
 from munit_tf.models.options import ResidualConfig, code_length, weight, width
+from munit_tf.models.training_step import Tensors, map_batched
 from munit_tf.models.translator import ContentTranslator, diversity_check
 from munit_tf.networks import pretrained
 from munit_tf.networks.decoders import AdaINDecoder

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from munit_tf.losses.information import clamp_log_variance
 from munit_tf.models import style_codes
-from munit_tf.models.adversarial import DIRECTIONS, AdversarialModel, Direction, Tensors
+from munit_tf.models.training_step import DIRECTIONS, AdversarialModel, Direction, Tensors
 
 # {name: (function of tensors as keyword arguments, {input: shape})}.
 Signatures = dict[str, tuple[Callable[..., Tensors], dict[str, list[Optional[int]]]]]

@@ -13,8 +13,8 @@ import tensorflow as tf
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.information import kl_divergence_of_unit_variance
 from munit_tf.losses.reconstruction import mean_absolute_error
-from munit_tf.models.adversarial import Tensors, map_batched
 from munit_tf.models.options import ResidualConfig, weight
+from munit_tf.models.training_step import Tensors, map_batched
 from munit_tf.models.translator import ContentTranslator
 from munit_tf.networks.decoders import Decoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator
