@@ -16,6 +16,7 @@ test: setup
 lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "mypy needs Python 3.10 or later: make lint PYTHON=python3.11")'
 	$(VENV)/bin/mypy
 
 # Builds the site in site/. Warnings of Zensical, and of griffe, which parses the docstrings, are errors.

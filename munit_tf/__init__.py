@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = ["METHODS", "InputError", "create", "load"]
 _MODULES = {
     "METHODS": "munit_tf.models",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import pathlib
 import re
-import resource
 from collections.abc import Iterator
 from typing import Optional
 
@@ -45,6 +45,8 @@ def memory() -> tuple[float, str]:
 
 def host_memory() -> tuple[float, str]:
     """(total bytes, owner in words) of the main memory that this process may use."""
+    if not hasattr(os, "sysconf"):  # Windows: nothing is estimated.
+        return float("inf"), "this machine"
     this_machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     allowed = min([*_cgroup_limits(), *_process_limits()], default=this_machine)
     return (allowed, "this process") if allowed < this_machine else (this_machine, "this machine")
@@ -68,14 +70,20 @@ def enough(remedy: str) -> Iterator[None]:
         raise InputError(f"there is not enough memory{reason}: {remedy}") from error
 
 
+def is_shortage(error: BaseException) -> bool:
+    """Whether an error, or one that it was raised from, says that memory ran out."""
+    return _shortage(error) is not None
+
+
 def to_text(count: float) -> str:
     """A number of bytes with three significant digits, for example `3.1 TiB`."""
     power = 0
-    while count >= 1000 and power < len(_UNITS) - 1:
+    while count >= 999.5 and power < len(_UNITS) - 1:
         count, power = count / 1024, power + 1
     return f"{count:.3g} {_UNITS[power]}"
 
 
+@functools.lru_cache(maxsize=1)
 def _gpu_memory() -> float:
     """The memory that TensorFlow may use of the smallest GPU, in bytes."""
     from tensorflow.python.client import device_lib  # TensorFlow has no public API for this.
@@ -86,6 +94,8 @@ def _gpu_memory() -> float:
 
 def _process_limits() -> list[int]:
     """The limits set with `ulimit`, in bytes."""
+    import resource  # Not on Windows.
+
     limits = [resource.getrlimit(each)[0] for each in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
     return [limit for limit in limits if limit != resource.RLIM_INFINITY]
 

@@ -190,6 +190,8 @@ def _build(config: ClassifierConfig, num_classes: int, size: int) -> tuple[keras
         path = pretrained.fetch_inception_v3(config.weights_dir)
         return build_classifier(config.backbone, num_classes, size, path), True
     except Exception as error:  # Keras raises various types, for downloads and for wrong files.
+        if machine.is_shortage(error):
+            raise
         reason = " ".join(str(error).split())
         raise InputError(f"Inception-v3's weights in {config.weights_dir}: {reason}") from error
 

@@ -25,13 +25,23 @@ MAY_IMPORT = {
     "networks": {"keras_compat", "storage"},
     "data": {"errors", "terminal", "config", "storage"},
     "models": {"errors", "keras_compat", "losses", "machine", "config", "storage", "networks"},
-    "metrics": {"errors", "storage", "networks"},
+    "metrics": {"errors", "machine", "storage", "networks"},
     "runs": {"errors", "terminal", "config", "storage", "cli", "models"},
     "serving": {"errors", "config", "storage", "networks", "data", "models"},
-    "inference": {"errors", "storage", "networks", "data", "models", "runs"},
+    "inference": {"errors", "terminal", "storage", "networks", "data", "models", "runs"},
     "training": {"errors", "terminal", "machine", "config", "storage", "distribution", "data", "models"}
     | {"runs"},
-    "evaluation": {"errors", "config", "storage", "networks", "data", "models", "metrics", "runs"},
+    "evaluation": {
+        "errors",
+        "terminal",
+        "config",
+        "storage",
+        "networks",
+        "data",
+        "models",
+        "metrics",
+        "runs",
+    },
     "explorer": {"errors", "terminal", "config", "data", "models", "runs", "inference"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -140,7 +140,7 @@ def _measure(options, repeats, profile):
     from munit_tf.training import memory
 
     devices.set_up()
-    memory.check(options, replicas=1)
+    memory.check(options, replicas=1, workers=1)
     peak = _peak_of_convolution(tf)
     model = loading.build_model(options)
     loading.compile_model(model, options)

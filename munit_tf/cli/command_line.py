@@ -65,7 +65,7 @@ def parse(
         if not SHIPPED_FLAGS.is_dir():
             raise InputError(
                 f"--dataset={values.dataset}: the folder with its settings, {SHIPPED_FLAGS}, is missing: "
-                "install munit_tf from a checkout with pip install --editable, or name a --flagfile"
+                "reinstall munit_tf, or name a --flagfile"
             )
         prefix = "" if values.method == "munit" else f"{values.method}_"
         path = SHIPPED_FLAGS / f"{prefix}{values.dataset}.flags"

@@ -3,7 +3,7 @@
 A change of either format raises the number and comes with a way to read the older ones.
 
 - 0: munit_tf 0.1.0, which wrote no number. Image pools are called `memory` in checkpoints.
-- 1: the number stands in `run.flags` and in each checkpoint's `state.format`.
+- 1: `run.flags` and each checkpoint's `state.format` hold the number.
 """
 
 from __future__ import annotations

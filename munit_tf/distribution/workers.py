@@ -94,6 +94,7 @@ class Workers:
     Attributes:
         strategy: the strategy.
         is_chief: whether this worker writes the run folder.
+        count: the number of workers.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
@@ -102,6 +103,7 @@ class Workers:
         self._addresses = ["localhost"]
         if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
             self._addresses, _ = read_cluster(os.environ.get("TF_CONFIG"))
+        self.count = len(self._addresses)
         self._gather = tf.function(
             self._gather_numbers, input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False
         )

@@ -29,6 +29,7 @@ from munit_tf.runs import loading
 from munit_tf.storage import json_files
 from munit_tf.storage.atomic import atomic_write
 from munit_tf.storage.paths import RemotePath, absolute, to_path
+from munit_tf.terminal import say
 
 FILE = "evaluation.json"
 _DIGITS = 6
@@ -198,7 +199,7 @@ def _existing(config: EvaluateConfig, checkpoint: Any, networks: FeatureNetworks
     try:
         result = json_files.read(path, _is_result, "the run is evaluated again")
     except InputError as error:
-        print(f"warning: {error}", file=sys.stderr)
+        say(f"warning: {error}", file=sys.stderr)
         return None
     head = _head(config, checkpoint)
     same = all(result.get(key) == value for key, value in head.items())

@@ -17,6 +17,7 @@ from munit_tf.inference.styles import Styles
 from munit_tf.models import style_codes
 from munit_tf.storage import json_files
 from munit_tf.storage.atomic import TEMPORARY, atomic_write
+from munit_tf.terminal import say
 
 _RECORD = "translate.json"
 
@@ -71,7 +72,7 @@ class OutputFolder:
         damaged = [name for name in names if not self._is_intact(name)]
         if damaged:
             path = self._path / damaged[0]
-            print(f"warning: {path} is damaged: {stem} is translated again", file=sys.stderr)
+            say(f"warning: {path} is damaged: {stem} is translated again", file=sys.stderr)
         return not damaged
 
     def picture(self, stem: str, k: int) -> Image.Image:

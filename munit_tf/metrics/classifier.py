@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from munit_tf import machine
 from munit_tf.errors import InputError
 from munit_tf.metrics.sampling import Block
 from munit_tf.networks import pretrained
@@ -183,6 +184,8 @@ def load(folder: str | os.PathLike) -> Classifier:
         with np.load(io.BytesIO(weights), allow_pickle=False) as arrays:
             set_named_weights(model, dict(arrays))
     except Exception as error:  # zipfile, zlib, NumPy and Keras raise many types for a damaged file.
+        if machine.is_shortage(error):
+            raise
         raise InputError(
             f"classifier {folder} cannot be used ({_reason(error)}): train it again with "
             "munit_tf.train_classifier"

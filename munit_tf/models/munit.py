@@ -6,6 +6,7 @@ from typing import Any, Optional
 import keras
 import tensorflow as tf
 
+from munit_tf import machine
 from munit_tf.config.schema import option
 from munit_tf.errors import InputError
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
@@ -148,6 +149,8 @@ def _load_vgg16(path):
     try:
         return pretrained.load_vgg16(path)
     except Exception as error:  # A failed download in Keras raises Exception.
+        if machine.is_shortage(error):
+            raise
         reason = " ".join(str(error).split())
         raise InputError(
             f"--perceptual_weight needs the VGG-16 weights of keras.applications, without top: {reason}. "

@@ -92,7 +92,7 @@ class CheckpointManager:
         self._steps = [*self._steps, step][-self._keep :]
         kept = {_name(each) for each in self._steps}
         for path in self._folder.iterdir():
-            if path.name not in kept and _is_ours(path.name):
+            if path.name not in kept and _is_ours(path.name) and path.is_dir():
                 remove_tree(path)
 
 
@@ -144,10 +144,13 @@ def newest(folder: pathlib.Path | RemotePath) -> Checkpoint | None:
         try:
             recorded, sums = (path / _SUMS).read_text(errors="replace"), _sums(path)
             if sums and recorded == _to_text(sums):
-                number = int((path / _FORMAT).read_text()) if _FORMAT in sums else 0
-                formats.check(number, path)
-                return Checkpoint(path, step, sums, number)
-            reason = f"it does not match its {_SUMS}"
+                number = _read_format(path) if _FORMAT in sums else 0
+                if number is not None:
+                    formats.check(number, path)
+                    return Checkpoint(path, step, sums, number)
+                reason = f"{_FORMAT} is not a number"
+            else:
+                reason = f"it does not match its {_SUMS}"
         except OSError as error:
             reason = f"{error.filename}: {error.strerror}"
         if _steps(folder) != steps:
@@ -204,6 +207,11 @@ def _write_files(path: pathlib.Path | RemotePath, state: Mapping[str, tf.Variabl
     tf.train.Checkpoint(**state).write(str(path / _PREFIX))
     (path / _FORMAT).write_bytes(f"{formats.FORMAT}\n".encode())
     (path / _SUMS).write_bytes(_to_text(_sums(path)).encode())
+
+
+def _read_format(path: pathlib.Path | RemotePath) -> int | None:
+    match = re.fullmatch(rb"(\d{1,9})\n", (path / _FORMAT).read_bytes())
+    return int(match[1]) if match else None
 
 
 def _name(step: int) -> str:

@@ -58,7 +58,8 @@ def truncate(path: pathlib.Path | RemotePath, step: int) -> list[dict[str, Any]]
 
 def _lines(data: bytes) -> list[bytes]:
     *lines, last = data.split(b"\n")
-    if not last.startswith(_BEGINNING) or last.endswith(b"}"):
+    is_incomplete = last.startswith(_BEGINNING) or _BEGINNING.startswith(last)
+    if not is_incomplete or last.endswith(b"}"):
         lines.append(last)
     return [line for line in lines if line.strip()]
 

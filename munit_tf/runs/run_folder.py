@@ -71,13 +71,14 @@ class RunFolder:
             say(f"warning: {self.path} has no locks: train in it with one command at a time", file=sys.stderr)
             yield
             return
-        missing = [each for each in (self.path, *self.path.parents) if not each.exists()]
+        with self.writing():
+            missing = [each for each in (self.path, *self.path.parents) if not each.exists()]
+        refusal = f"{self.path}: another process is training in it: choose another --output"
         try:
-            with self.writing():
-                self.path.mkdir(parents=True, exist_ok=True)
-            with exclusive_lock(
-                self.path, f"{self.path}: another process is training in it: choose another --output"
-            ):
+            with contextlib.ExitStack() as stack:
+                with self.writing():
+                    self.path.mkdir(parents=True, exist_ok=True)
+                    stack.enter_context(exclusive_lock(self.path, refusal))
                 yield
         finally:
             with contextlib.suppress(OSError):

@@ -31,18 +31,21 @@ def atomic_write(path: str | os.PathLike | RemotePath, durable: bool = False) ->
     final: Any = to_path(path)
     temporary = final.parent / f"{final.name}{TEMPORARY}"
     is_local = not isinstance(final, RemotePath)
+    if is_local and is_special(final):
+        raise InputError(f"{final} cannot be written: it is not a regular file")
+    opened = False
     try:
-        if is_local and is_special(final):
-            raise InputError(f"{final} cannot be written: it is not a regular file")
         with temporary.open("wb") as file:
+            opened = True
             yield file
             if durable and is_local:
                 file.flush()
                 os.fsync(file.fileno())
         temporary.replace(final)
     except BaseException as error:  # Also on Ctrl-C.
-        with contextlib.suppress(OSError, InputError):
-            temporary.unlink()
+        if opened:
+            with contextlib.suppress(OSError, InputError):
+                temporary.unlink()
         if isinstance(error, OSError):
             raise InputError(f"{final} cannot be written: {error.strerror or error}") from error
         raise

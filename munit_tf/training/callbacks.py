@@ -115,7 +115,7 @@ class Log(StepCallback):
         every: steps between rows.
         folder: the run folder.
         writer: for TensorBoard.
-        probes: computes the measures.
+        monitor: computes the measures.
         collapse_checks: checks of the measures; a failed one is a warning on standard error.
         batch_size: images of each domain in one step.
         earlier: the rows already in the log.
@@ -127,7 +127,7 @@ class Log(StepCallback):
         every: int,
         folder: RunFolder,
         writer: tf.summary.SummaryWriter,
-        probes: SampleMonitor,
+        monitor: SampleMonitor,
         collapse_checks: Iterable[CollapseCheck],
         batch_size: int,
         earlier: Iterable[Mapping[str, Any]],
@@ -136,7 +136,7 @@ class Log(StepCallback):
         self._every = every
         self._folder = folder
         self._writer = writer
-        self._probes = probes
+        self._monitor = monitor
         self._batch_size = batch_size
         self._collapse_checks = collapse_checks
         self._ranges: dict[str, tuple[float, float]] = {}
@@ -154,7 +154,7 @@ class Log(StepCallback):
         elapsed = time.monotonic() - last_time
         speed = (step - last_step) * self._batch_size / elapsed if step > last_step else None
         row: dict[str, Any] = {"step": step, **{name: float(value) for name, value in sorted(logs.items())}}
-        row.update(self._probes.measure())
+        row.update(self._monitor.measure())
         row.update(images_per_second=speed, peak_memory_mib=devices.peak_memory_mib())
         with self._folder.writing():
             with self._folder.log.open("a") as file:
@@ -195,7 +195,7 @@ class Samples(StepCallback):
         every: steps between grids.
         folder: the run folder.
         writer: for TensorBoard.
-        probes: makes the grids.
+        monitor: makes the grids.
     """
 
     def __init__(
@@ -205,20 +205,20 @@ class Samples(StepCallback):
         every: int,
         folder: RunFolder,
         writer: tf.summary.SummaryWriter,
-        probes: SampleMonitor,
+        monitor: SampleMonitor,
     ) -> None:
         super().__init__(first_step)
         self._last_step = last_step
         self._every = every
         self._folder = folder
         self._writer = writer
-        self._probes = probes
+        self._monitor = monitor
 
     def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
         """Writes the grids."""
         if step % self._every and step != self._last_step:
             return
-        grids = self._probes.grids()
+        grids = self._monitor.grids()
         with self._folder.writing():
             self._folder.samples.mkdir(exist_ok=True)
             with self._writer.as_default(step):

@@ -27,7 +27,7 @@ from munit_tf.terminal import say
 from munit_tf.training import callbacks, memory, rollback
 from munit_tf.training.sample_monitor import SampleMonitor
 
-_NUM_PROBE_IMAGES = 16
+_NUM_MONITOR_IMAGES = 16
 
 
 def train(options: Options) -> Optional[signal.Signals]:
@@ -48,7 +48,7 @@ def train(options: Options) -> Optional[signal.Signals]:
     assert train_options.output is not None  # Set by command_line.parse.
     folder = RunFolder(train_options.output)
     workers = Workers(make_strategy(train_options.strategy, train_options.batch_size))
-    memory.check(options, workers.strategy.num_replicas_in_sync)
+    memory.check(options, workers.strategy.num_replicas_in_sync, workers.count)
     with contextlib.ExitStack() as stack:
         stack.enter_context(workers.propagate_failure())
         dataset = _open_dataset(options, workers)
@@ -62,13 +62,13 @@ def train(options: Options) -> Optional[signal.Signals]:
                 file=sys.stderr,
             )
             return None
-        probes = _prepare_folder(model, dataset, folder, options, is_new) if workers.is_chief else None
+        monitor = _prepare_folder(model, dataset, folder, options, is_new) if workers.is_chief else None
         stop = stack.enter_context(callbacks.StopOnSignal(first_step, workers))
         while int(model.step.numpy()) < train_options.steps and not stop.received:
             workers.barrier()  # The chief has prepared the folder.
             first_step = int(model.step.numpy())
             batches = _batches(model, dataset, folder, options, workers)
-            written = _nothing_written() if probes is None else _written(model, probes, folder, options)
+            written = _nothing_written() if monitor is None else _written(model, monitor, folder, options)
             try:
                 with written as writers, pipeline.input_errors():
                     hooks = [callbacks.TerminateOnNonFinite(first_step), *writers, stop]
@@ -105,15 +105,15 @@ def _prepare_folder(
     model: Translator, dataset: registry.Dataset, folder: RunFolder, options: Options, is_new: bool
 ) -> SampleMonitor:
     """Writes the folder's files that precede the first step; returns the SampleMonitor."""
-    images = _probe_images(dataset, options.data)
-    probes = SampleMonitor(model, images, options.train.seed, options.train.batch_size)
+    images = _monitor_images(dataset, options.data)
+    monitor = SampleMonitor(model, images, options.train.seed, options.train.batch_size)
     folder.write_options(options)
     if is_new:
         with folder.writing():
             folder.reset()
             if options.train.on_nan == "rollback":  # There must be a checkpoint to return to.
                 loading.checkpoint_manager(folder, model, options.train.keep_checkpoints).save()
-    return probes
+    return monitor
 
 
 def _batches(
@@ -181,7 +181,7 @@ def _nothing_written() -> contextlib.AbstractContextManager[list[keras.callbacks
 
 @contextlib.contextmanager
 def _written(
-    model: Translator, probes: SampleMonitor, folder: RunFolder, options: Options
+    model: Translator, monitor: SampleMonitor, folder: RunFolder, options: Options
 ) -> Iterator[list[keras.callbacks.Callback]]:
     """The callbacks that write the run folder; the last step's checkpoint is written at the end."""
     first_step, train_options = int(model.step.numpy()), options.train
@@ -194,13 +194,13 @@ def _written(
         train_options.log_every,
         folder,
         writer,
-        probes,
+        monitor,
         model.collapse_checks,
         train_options.batch_size,
         earlier,
     )
     samples = callbacks.Samples(
-        first_step, train_options.steps, train_options.sample_every, folder, writer, probes
+        first_step, train_options.steps, train_options.sample_every, folder, writer, monitor
     )
     saving = callbacks.Checkpoints(first_step, train_options.checkpoint_every, folder, manager)
     with callbacks.ProgressBar(first_step, train_options.steps, train_options.batch_size) as bar:
@@ -241,12 +241,12 @@ def _checkpoint_to_resume(folder: RunFolder, options: Options) -> checkpoints.Ch
     return checkpoint
 
 
-def _probe_images(dataset: registry.Dataset, data_options: DataConfig) -> dict[str, np.ndarray]:
+def _monitor_images(dataset: registry.Dataset, data_options: DataConfig) -> dict[str, np.ndarray]:
     """{"a": [N,H,W,3], "b": ...}: the first test images, or training images if there are none."""
     images = {}
     for domain in "ab":
         source = dataset.test.get(domain) or dataset.train[domain]
-        count = min(len(source), _NUM_PROBE_IMAGES)
+        count = min(len(source), _NUM_MONITOR_IMAGES)
         images[domain] = pipeline.load_images(
             source, range(count), resize=data_options.resize, image_size=data_options.image_size
         )

@@ -11,12 +11,13 @@ from munit_tf.models.memory import step_bytes
 _BATCHES = 3
 
 
-def check(options: Options, replicas: int) -> None:
+def check(options: Options, replicas: int, workers: int) -> None:
     """Refuses training that certainly does not fit.
 
     Args:
         options: the run's options.
         replicas: the number of devices that share a batch.
+        workers: the number of machines; each loads its share of the images.
 
     Raises:
         InputError: the networks and a step, or the images, need more memory than is available.
@@ -28,7 +29,8 @@ def check(options: Options, replicas: int) -> None:
     names = [*large, "--image_size", *(["--batch_size"] if train.batch_size > replicas else [])]
     remedy = f"lower {one_of(dict.fromkeys(names))}"
 
-    batches = _BATCHES * 2 * train.batch_size * height * width * 3 * 4
+    rows = train.batch_size // workers
+    batches = _BATCHES * 2 * rows * height * width * 3 * 4
     machine.require(batches + data.resize**2 * 3, f"{given}loading images needs", remedy, host=True)
 
     value_bytes = 4 if train.precision == "float32" else 2

@@ -47,7 +47,7 @@ def measure(options: Options) -> StepCost:
     options.validate()
     dataset = registry.open_dataset(dataclasses.replace(options.data, unreadable="skip"))
     strategy = make_strategy(options.train.strategy, options.train.batch_size)
-    memory.check(options, strategy.num_replicas_in_sync)
+    memory.check(options, strategy.num_replicas_in_sync, workers=1)
     keras.utils.set_random_seed(options.train.seed)
     with strategy.scope():
         model = loading.build_model(options)

@@ -57,8 +57,12 @@ KINDS = {
         True, "too small for --image_size", "remove them, raise --resize or lower --image_size"
     ),
     "too_thin": Kind(True, "too long and thin for --resize", "crop or remove them"),
-    # Each instance norm layer multiplies the gradients of a map without variance by 316.
-    "constant": Kind(True, "of one colour only", "remove them: gradients overflow and losses become NaN"),
+    # Without reflected borders each instance norm multiplies the gradients of a map without variance by 316.
+    "constant": Kind(
+        True,
+        "of one colour only",
+        "remove them: with zero padding losses can become NaN",
+    ),
     "train_and_test": Kind(
         False,
         "in both training and test",
