@@ -48,9 +48,9 @@ def train(options: Options) -> Optional[signal.Signals]:
     assert train_options.output is not None  # Set by command_line.parse.
     folder = RunFolder(train_options.output)
     workers = Workers(make_strategy(train_options.strategy, train_options.batch_size))
-    memory.check(options, workers.strategy.num_replicas_in_sync, workers.count)
     with contextlib.ExitStack() as stack:
         stack.enter_context(workers.propagate_failure())
+        memory.check(options, workers.strategy.num_replicas_in_sync, workers.count)
         dataset = _open_dataset(options, workers)
         if workers.is_chief:
             stack.enter_context(folder.lock())

@@ -17,7 +17,7 @@ from munit_tf.inference.styles import Styles
 STYLES = Styles(np.zeros((2, 3), np.float32), ["style 0", "style 1"], [])
 
 
-def begun(path, settings=("--seed=0", "--direction=a2b"), styles=STYLES):
+def started(path, settings=("--seed=0", "--direction=a2b"), styles=STYLES):
     output = OutputFolder(path, styles)
     output.begin(list(settings))
     return output
@@ -30,7 +30,7 @@ def fill(output, stem="x"):
 
 
 def test_files_and_their_values(tmp_path):
-    fill(begun(tmp_path / "new" / "out"))
+    fill(started(tmp_path / "new" / "out"))
     assert sorted(os.listdir(tmp_path / "new" / "out")) == [
         "translate.json",
         "x_0.png",
@@ -44,39 +44,39 @@ def test_files_and_their_values(tmp_path):
 
 @pytest.mark.parametrize("missing", ["x_0.png", "x_1.png", "x_styles.npy"])
 def test_an_input_is_done_when_all_its_files_are_there(tmp_path, missing):
-    fill(begun(tmp_path))
-    assert begun(tmp_path).is_done("x") and not begun(tmp_path).is_done("y")
+    fill(started(tmp_path))
+    assert started(tmp_path).is_done("x") and not started(tmp_path).is_done("y")
     (tmp_path / missing).unlink()
     (tmp_path / f"{missing}.tmp").write_bytes(b"torn")
-    assert not begun(tmp_path).is_done("x")
+    assert not started(tmp_path).is_done("x")
 
 
 def test_without_style_there_are_no_codes(tmp_path):
-    output = begun(tmp_path, styles=Styles(None, ["translation"], []))
+    output = started(tmp_path, styles=Styles(None, ["translation"], []))
     output.write_picture("x", 0, np.zeros((2, 2, 3)))
     output.write_styles("x")
     assert sorted(os.listdir(tmp_path)) == ["translate.json", "x_0.png"]
-    assert begun(tmp_path, styles=Styles(None, ["translation"], [])).is_done("x")
+    assert started(tmp_path, styles=Styles(None, ["translation"], [])).is_done("x")
 
 
 def test_other_settings_are_named(tmp_path):
-    begun(tmp_path)
+    started(tmp_path)
     with pytest.raises(InputError, match="was started with --seed=0, not with --seed=1: give the same flags"):
-        begun(tmp_path, ["--seed=1", "--direction=a2b"])
+        started(tmp_path, ["--seed=1", "--direction=a2b"])
     with pytest.raises(InputError, match="was started with fewer flags, not with --interpolate=3"):
-        begun(tmp_path, ["--seed=0", "--direction=a2b", "--interpolate=3"])
+        started(tmp_path, ["--seed=0", "--direction=a2b", "--interpolate=3"])
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "x_0.png").write_bytes(b"mine")
     with pytest.raises(InputError, match="contains other files and no translations"):
-        begun(tmp_path)
+        started(tmp_path)
     assert os.listdir(tmp_path) == ["x_0.png"]
 
 
 def test_killed_before_the_record_was_whole(tmp_path):
     (tmp_path / "translate.json.tmp").write_bytes(b"[")
-    fill(begun(tmp_path))
+    fill(started(tmp_path))
 
 
 BAD_RECORDS = {
@@ -92,7 +92,7 @@ BAD_RECORDS = {
 def test_a_damaged_record(tmp_path, name):
     put(tmp_path / "translate.json", BAD_RECORDS[name])
     with pytest.raises(InputError) as caught:
-        begun(tmp_path)
+        started(tmp_path)
     assert "translate.json" in str(caught.value) and "\n" not in str(caught.value)
     assert os.listdir(tmp_path) == ["translate.json"]
 
@@ -144,34 +144,34 @@ BAD_STYLES = {
 
 @pytest.mark.parametrize("file, name", [(f, n) for f in ("x_0.png", "x_1.png") for n in BAD_PICTURES])
 def test_an_input_with_a_damaged_picture_is_not_done(tmp_path, capsys, file, name):
-    fill(begun(tmp_path))
-    assert begun(tmp_path).is_done("x") and capsys.readouterr().err == ""
+    fill(started(tmp_path))
+    assert started(tmp_path).is_done("x") and capsys.readouterr().err == ""
     put(tmp_path / file, BAD_PICTURES[name])
-    output = begun(tmp_path)
+    output = started(tmp_path)
     assert not output.is_done("x")
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("warning: ") and str(tmp_path / file) in line
     fill(output)
-    assert begun(tmp_path).is_done("x")
+    assert started(tmp_path).is_done("x")
 
 
 @pytest.mark.parametrize("name", BAD_STYLES)
 def test_an_input_with_damaged_codes_is_not_done(tmp_path, capsys, name):
-    fill(begun(tmp_path))
+    fill(started(tmp_path))
     put(tmp_path / "x_styles.npy", BAD_STYLES[name])
-    output = begun(tmp_path)
+    output = started(tmp_path)
     assert not output.is_done("x")
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("warning: ") and str(tmp_path / "x_styles.npy") in line
     fill(output)
-    assert begun(tmp_path).is_done("x")
+    assert started(tmp_path).is_done("x")
 
 
 def test_a_picture_of_right_checksums_that_cannot_be_decoded_is_named(tmp_path):
     """Nothing but malice makes one, so only the grid, which shows it, finds out."""
-    fill(begun(tmp_path))
+    fill(started(tmp_path))
     (tmp_path / "x_0.png").write_bytes(HEADER + chunk(b"IDAT", b"garbage") + png()[-12:])
-    output = begun(tmp_path)
+    output = started(tmp_path)
     assert output.is_done("x")
     with pytest.raises(InputError, match="x_0.png is damaged"):
         output.picture("x", 0)
@@ -180,13 +180,13 @@ def test_a_picture_of_right_checksums_that_cannot_be_decoded_is_named(tmp_path):
 def test_a_file_in_the_way(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="--output=.*file cannot be written"):
-        begun(tmp_path / "file")
+        started(tmp_path / "file")
     with pytest.raises(InputError, match="--output=.*cannot be written"):
-        begun(tmp_path / "file" / "out")
+        started(tmp_path / "file" / "out")
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path):
-    output = begun(tmp_path)
+    output = started(tmp_path)
     with pytest.raises(InputError, match="_0.png cannot be written: File name too long"):
         output.write_picture("x" * 250, 0, np.zeros((2, 2, 3)))
     (tmp_path / "x_0.png").mkdir()
