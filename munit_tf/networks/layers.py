@@ -73,8 +73,8 @@ class ConvBlock(keras.layers.Layer):
             adds_bias=norm not in ("instance", "adaptive"),
             **conv_options,
         )
-        self.adaptive = norm == "adaptive"
-        self.norm = LayerNorm() if norm == "layer" else {"instance": instance_norm}.get(norm)
+        norms = {"instance": instance_norm, "adaptive": adaptive_instance_norm}
+        self.norm = LayerNorm() if norm == "layer" else norms.get(norm)
         self.activation = make_activation(activation)
 
     def call(
@@ -89,7 +89,7 @@ class ConvBlock(keras.layers.Layer):
         Args:
             x: [N,H,W,C_in].
             scale: for "adaptive" [N,1,1,C_out]; for "instance" None or the variation of the network's input
-                [N,1,1,1], see `variation_of`; else None.
+                [N,1,1,1], see `variation_of`, which is a scale, too; unused without a norm.
             offset: for "adaptive" [N,1,1,C_out], else None.
             training: whether spectral normalization updates its state.
         """
@@ -97,14 +97,10 @@ class ConvBlock(keras.layers.Layer):
             return self._run(x, training=training)
         return recomputed(self._run, x, *(each for each in (scale, offset) if each is not None))
 
-    def _run(self, x, scale=None, offset=None, training=False):
+    def _run(self, x, *modulation, training=False):
         x = self.conv(x, training=training)
-        if self.adaptive:
-            x = adaptive_instance_norm(x, scale, offset)
-        elif self.norm is instance_norm:
-            x = instance_norm(x, scale)
-        elif self.norm is not None:
-            x = self.norm(x)
+        if self.norm is not None:
+            x = self.norm(x, *modulation)
         return self.activation(x)
 
 
