@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import re
 import typing
@@ -84,23 +85,23 @@ class Config:
                 raise InputError(f"--{field.name}={to_text(value)}: {problem}")
 
 
-class MethodConfig(Config):
+class MethodConfig(Config, abc.ABC):
     """A method's options."""
 
     @property
+    @abc.abstractmethod
     def size_multiple(self) -> int:
         """Height and width of images must be multiples of this, in pixels."""
-        raise NotImplementedError
 
     @property
+    @abc.abstractmethod
     def smallest_input(self) -> int:
         """The smallest height and width of images to translate or encode, in pixels."""
-        raise NotImplementedError
 
     @property
+    @abc.abstractmethod
     def smallest_size(self) -> int:
         """The smallest height and width of training images, in pixels."""
-        raise NotImplementedError
 
     def check_size(self, height: int, width: int) -> None:
         """Raises InputError if the networks cannot be trained on images of this size, in pixels."""

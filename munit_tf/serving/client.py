@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import base64
 import http.client
 import json
@@ -35,7 +36,7 @@ _CODES = {
 }
 
 
-class Client:
+class Client(abc.ABC):
     """A model on a server.
 
     Args:
@@ -66,6 +67,7 @@ class Client:
             )
         return signatures[signature]
 
+    @abc.abstractmethod
     def translate(self, signature: str, image: bytes, style: np.ndarray | None = None) -> bytes:
         """Translates one image.
 
@@ -77,10 +79,10 @@ class Client:
         Returns:
             The contents of a PNG file.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _signatures(self) -> dict[str, dict[str, list[int]]]:
-        raise NotImplementedError
+        """{signature: {input: shape}}."""
 
     def _error(self, code: str | None, text: str) -> InputError:
         """The error for the name of a gRPC status code and its message."""
