@@ -43,6 +43,7 @@ def memory() -> tuple[float, str]:
     return (_gpu_memory(), "the GPU") if tf.config.get_visible_devices("GPU") else host_memory()
 
 
+@functools.lru_cache(maxsize=1)  # `translate` asks once per image.
 def host_memory() -> tuple[float, str]:
     """(total bytes, owner in words) of the main memory that this process may use."""
     if not hasattr(os, "sysconf"):  # Windows: nothing is estimated.

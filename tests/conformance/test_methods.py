@@ -56,7 +56,7 @@ def test_one_step_moves_every_weight_that_is_trainable(one_step):
     still = {name for name in one_step.model.named_weights() if np.array_equal(before[name], after[name])}
     weights = one_step.model.named_weights().items()
     assert still == {name for name, variable in weights if not variable.trainable}
-    # Convolutions' biases that an instance norm takes away again; after the last layer there is none.
+    # Biases of convolutions that an instance norm cancels; the last layer has no norm.
     assert all(name.endswith("/conv/bias") and "/to_image/" not in name for name in still)
     assert after["step"] == 1
     assert all(np.isfinite(value) for value in one_step.logs.values())

@@ -235,7 +235,7 @@ def test_a_header_that_is_none_is_of_a_kind(tmp_path, kind, data):
 
 def test_a_file_too_large_to_be_an_image_is_not_read(tmp_path):
     with open(tmp_path / "x.jpg", "wb") as file:
-        file.truncate((1 << 30) + 1)  # Sparse: it takes no room.
+        file.truncate((1 << 30) + 1)  # Sparse: it uses no disk space.
     for read in (decoding.read, decoding.read_header):
         with pytest.raises(UnreadableImage, match=r"x\.jpg is larger than 1 GiB: scale it down"):
             read(str(tmp_path / "x.jpg"))

@@ -1,4 +1,4 @@
-"""The connection attempt keeps its deadline; folders appear whole or not at all."""
+"""The connection attempt keeps its deadline; folders are created atomically."""
 
 import errno
 import socket
@@ -35,7 +35,7 @@ def test_silent_host_is_given_up_in_time(monkeypatch):
     monkeypatch.setattr(downloads, "CONNECT_TIMEOUT_S", 0.2)
     released = threading.Event()
 
-    def look_up(*args):  # It heeds no timeout of the socket's.
+    def look_up(*args):  # It ignores the socket's timeout.
         released.wait(30)
         raise socket.gaierror(-3, "Temporary failure")
 

@@ -1,4 +1,4 @@
-"""Whatever lies in a folder: the doctor finishes, and training ends with one line or goes on without it.
+"""Any files in a folder: the doctor finishes, and training ends with one line or continues without them.
 
 MUNIT_TF_FUZZED_FILES says how many files there are.
 """

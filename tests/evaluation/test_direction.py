@@ -22,7 +22,7 @@ SIZE = 32
 DATA = DataConfig(dataset="shapes", resize=SIZE, image_size=(SIZE, SIZE))
 
 
-# Of a stand-in for a model only the need for memory is asked.
+# The options of the fake models, from which only the memory that they need is estimated.
 SMALL = types.SimpleNamespace(gen_dim=1, num_res_blocks=1)
 
 

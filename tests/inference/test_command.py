@@ -108,7 +108,7 @@ def test_interpolation_goes_from_the_first_random_style_to_the_second(here, mode
 
 
 class Negative:
-    """A stand-in for a method without style that has one direction: the negative, of sizes that fit only."""
+    """A fake method without style and with one direction: the negative, for suitable sizes only."""
 
     directions = ("a2b",)
     style_dim = 0

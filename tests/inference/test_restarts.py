@@ -1,4 +1,4 @@
-"""An interrupted job goes on to the same files, and never mixes settings."""
+"""An interrupted job resumes with the same files, and never mixes settings."""
 
 import shutil
 import signal

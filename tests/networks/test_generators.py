@@ -51,7 +51,7 @@ def test_unet_of_256_pixels_comes_down_to_one():
     network(tf.zeros([1, 256, 256, 3]), tf.zeros([1, 2]))
     widths = [conv.conv.kernel.shape[-1] for conv in network.down_convs]
     assert widths == [1, 2, 4, 8, 8, 8, 8, 8]
-    # Every layer on the way down hears of the style: its input has two channels more.
+    # Every layer of the downsampling path gets the style: its input has two more channels.
     assert [conv.conv.kernel.shape[2] for conv in network.down_convs] == [
         3 + 2,
         *(w + 2 for w in widths[:-1]),

@@ -1,4 +1,4 @@
-"""What is traced differently: results made again, and sizes that are known."""
+"""Recomputed results, and graphs for known sizes."""
 
 import contextlib
 

@@ -67,7 +67,7 @@ class NoDiversity:
 
 
 def resume(path):
-    """What training does with the log when it goes on after step 2; returns the rows that it keeps."""
+    """Truncates the log as training does when it resumes after step 2; returns the rows that it keeps."""
     folder = run_folder.RunFolder(path)
     rows = folder.truncate_log(2)
     watches = munit_tf.METHODS["munit"].collapse_checks

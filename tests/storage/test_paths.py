@@ -55,7 +55,7 @@ def test_files_and_folders():
 
 @pytest.mark.parametrize("error", [tf.errors.UnavailableError, tf.errors.PermissionDeniedError])
 def test_no_answer_is_not_taken_for_no_run(monkeypatch, error):
-    """Else a run would be begun anew over its own folder."""
+    """Otherwise a run would start again in its own folder."""
     fail(monkeypatch, "stat", error)
     with pytest.raises(InputError, match="^ram://silent/checkpoints: no answer when reading$"):
         run_folder.RunFolder("ram://silent").newest_checkpoint()

@@ -21,7 +21,7 @@ DISCRIMINATOR = 2 * (16 * 3 * 1 * 16**2 + 16 * 1 * 2 * 8**2 + 2 * 1 * 8**2)
 
 @pytest.mark.parametrize("more", ["", "--recompute"])
 def test_operations_are_those_of_the_authors_step(more):
-    """What is made again for a gradient is not counted."""
+    """Recomputation for a gradient is not counted."""
     options, _ = command_line.parse(f"{FLAGS} {more}".split(), CONFIGS)
     row = benchmark._measure(options, 1, None)
     assert row["translate_gflop"] * 1e9 == pytest.approx(CONTENT_ENCODER + DECODER)

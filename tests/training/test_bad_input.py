@@ -68,7 +68,7 @@ def test_missing_folder(here):
 
 
 def test_corrupt_image_among_a_hundred_is_named(here):
-    """It is met in the first epoch, in a thread of the pipeline; skipping it, training goes on."""
+    """A pipeline thread finds it in the first epoch; with --unreadable=skip training continues."""
     for i in range(98):
         Image.new("RGB", (24, 20), (i, 0, 0)).save(here / "photos" / "trainA" / f"x{i:03d}.jpg")
     broken = here / "photos" / "trainA" / "x050.jpg"

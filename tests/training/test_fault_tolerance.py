@@ -110,18 +110,18 @@ def test_killed_and_cut_off_a_run_ends_as_an_uninterrupted_one(folder, forked, m
 
 
 @contextlib.contextmanager
-def full(disk, forked, room):
-    """A disk with `room` bytes left: a real one where that may be mounted, else a limit on files."""
+def full(disk, forked, free_bytes):
+    """A disk with `free_bytes` left: a real one if it can be mounted, else a limit on file sizes."""
     if disk.is_mount():
         filler = disk / "filler"
         with open(filler, "wb") as file:
-            free = shutil.disk_usage(disk).free - room
+            free = shutil.disk_usage(disk).free - free_bytes
             file.write(bytes(max(free, 0)))
         yield
         filler.unlink()
         return
     before = resource.prlimit(forked.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(forked.pid, resource.RLIMIT_FSIZE, (room, before[1]))
+    resource.prlimit(forked.pid, resource.RLIMIT_FSIZE, (free_bytes, before[1]))
     yield
     resource.prlimit(forked.pid, resource.RLIMIT_FSIZE, before)
 
@@ -137,13 +137,13 @@ def disk(tmp_path):
         subprocess.run(["umount", tmp_path], check=True)
 
 
-def test_a_full_disk_is_one_line_and_training_goes_on_when_there_is_room(forked, disk):
+def test_a_full_disk_is_one_line_and_training_continues_when_there_is_space(forked, disk):
     run = disk / "run"
     flags = [*FLAGS, "--log_every=1", f"--output={run}"]
     run_to_its_end(forked, *flags, "--steps=1")
     size = sum(path.stat().st_size for path in (run / "checkpoints" / "step-1").iterdir())
     for _ in range(HARMS // 2):
-        with full(disk, forked, room=random.randrange(10_000, size * 3 // 4)):
+        with full(disk, forked, free_bytes=random.randrange(10_000, size * 3 // 4)):
             forked.start(*flags, "--steps=2")
             status, errors = forked.wait()
         lines = errors.splitlines()
