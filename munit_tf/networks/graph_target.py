@@ -42,7 +42,7 @@ def sizes(x: tf.Tensor) -> list[int | tf.Tensor]:
 
 
 def constant(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Returns function(*arguments), computed while tracing if no argument is a tensor.
+    """Returns function(*arguments), computed once, and not in the graph, if no argument is a tensor.
 
     A graph captures the result as an input. Constant nodes would be in each copy that TensorFlow makes of the
     graph, but portable graphs need them.
@@ -51,7 +51,7 @@ def constant(function: Callable[..., Any], *arguments: Any) -> Any:
         function: a pure function that returns one or more tensors; the same object in every call.
         *arguments: tensors or hashable objects.
     """
-    if tf.executing_eagerly() or any(isinstance(argument, tf.Tensor) for argument in arguments):
+    if any(isinstance(argument, tf.Tensor) for argument in arguments):
         return function(*arguments)
     result = _evaluate(function, *arguments)
     return tf.nest.map_structure(lambda x: tf.constant(x.numpy()), result) if is_portable() else result

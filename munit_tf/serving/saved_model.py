@@ -47,7 +47,7 @@ class Servable(tf.Module):
             functions[BYTES_SIGNATURES[direction]] = _from_files(model, direction, max_pixels), specs
         with graph_target.portable():
             self.functions = {
-                name: tf.function(function).get_concrete_function(**specs)
+                name: tf.function(function, autograph=False).get_concrete_function(**specs)
                 for name, (function, specs) in functions.items()
             }
         self.weights = list(

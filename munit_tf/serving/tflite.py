@@ -28,7 +28,8 @@ def convert(model: Translator, name: str, quantize: str) -> bytes:
     specs = tensor_specs(shapes)
     module = tf.Module()
     with graph_target.portable():
-        module.concrete = tf.function(lambda **inputs: function(**inputs)).get_concrete_function(**specs)
+        traced = tf.function(lambda **inputs: function(**inputs), autograph=False)
+        module.concrete = traced.get_concrete_function(**specs)
     module.weights = list(module.concrete.graph.variables)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures={name: module.concrete})

@@ -156,7 +156,9 @@ def _take_steps(
         step_callbacks: Keras callbacks.
     """
     strategy = model.distribute_strategy
-    train_step = tf.function(model.train_step, jit_compile=True) if model.jit_compile else model.train_step
+    train_step = model.train_step
+    if model.jit_compile:
+        train_step = tf.function(train_step, autograph=False, jit_compile=True)
 
     @tf.function(autograph=False)
     def step(iterator):

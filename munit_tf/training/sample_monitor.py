@@ -32,13 +32,13 @@ class SampleMonitor:
         self._images = images
         self._seed = seed
         self._batch_size = batch_size
-        self._translate = tf.function(model.translate, reduce_retracing=True)
+        self._translate = tf.function(model.translate, autograph=False, reduce_retracing=True)
         if model.style_dim:
             self._styles = model.prior_style(_NUM_STYLES, seed).numpy()
         self._has_encoder = model.has_style_encoder
         if self._has_encoder:
-            self._encode_style = tf.function(model.encode_style, reduce_retracing=True)
-        self._measures = tf.function(model.measures, reduce_retracing=True)
+            self._encode_style = tf.function(model.encode_style, autograph=False, reduce_retracing=True)
+        self._measures = tf.function(model.measures, autograph=False, reduce_retracing=True)
 
     def measure(self) -> dict[str, float]:
         """Measures the diversity of the outputs, and the distance of encoded styles from the prior.

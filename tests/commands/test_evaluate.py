@@ -3,9 +3,8 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 
+import forked
 import keras
 import numpy as np
 import pytest
@@ -110,10 +109,7 @@ def test_the_same_command_gives_the_same_file(work):
     assert evaluate.main(argv) == 0
     first = (work / "second" / "evaluation.json").read_bytes()
     os.remove(work / "second" / "evaluation.json")
-    process = subprocess.run(
-        [sys.executable, "-m", "munit_tf.evaluate", *argv], capture_output=True, text=True
-    )
-    assert process.returncode == 0, process.stderr
+    forked.run("evaluate", *argv, cwd=work)
     assert (work / "second" / "evaluation.json").read_bytes() == first
 
 

@@ -4,9 +4,9 @@ import collections
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 
+import forked
 import numpy as np
 import pytest
 from official_checkpoints import (
@@ -54,9 +54,7 @@ def golden_run(tmp_path_factory):
         "--dataset", "shapes", "--resize=64", "--image_size=64", "--batch_size=1",
     ]  # fmt: skip
     (folder / "out" / "run").mkdir(parents=True)  # An empty folder may be there already.
-    command = [sys.executable, "-m", "munit_tf.import_official", *flags]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+    result = forked.run("import_official", *flags, cwd=folder)
     assert os.listdir(folder / "out") == ["run"]
     return folder / "out" / "run", result.stdout
 

@@ -5,13 +5,13 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from training.processes import TINY, command, log, make_photos, state
+from forked import Command
+from training.processes import TINY, log, make_photos, state
 
 from munit_tf import train
 from munit_tf.cli import command_line
@@ -45,11 +45,9 @@ def start(folder, flags):
     addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
     workers = []
     for i in range(2):
-        config = tf_config(addresses, "worker", i)
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_CONFIG": config}
-        argv = command(*flags, "--strategy=multiworker")
-        with open(folder / f"stderr{i}", "w") as errors:
-            workers.append(subprocess.Popen(argv, cwd=folder, env=environment, stderr=errors))
+        environment = {"TF_CONFIG": tf_config(addresses, "worker", i)}
+        argv = [*flags, "--strategy=multiworker"]
+        workers.append(Command("train", *argv, cwd=folder, environment=environment))
     return workers
 
 
@@ -81,18 +79,19 @@ def test_a_worker_dies_all_start_again_and_one_is_told_to_stop(folder, mirrored,
     began = time.monotonic()
     assert workers[1 - index].wait() == 2
     print(f"the other ended after {time.monotonic() - began:.1f} s")
-    workers[index].kill()
-    workers[index].wait()
-    *_, line = (folder / f"stderr{1 - index}").read_text().splitlines()
+    if workers[index].poll() is None:
+        workers[index].send_signal(signal.SIGKILL)
+        workers[index].wait()
+    *_, line = workers[1 - index].stderr.splitlines()
     assert line.startswith("munit_tf.train: another worker has ended"), line
     died_at = len(log(run))
 
     workers = start(folder, flags)
     wait_for_step(run, died_at + 1, workers)
-    workers[1].terminate()
+    workers[1].send_signal(signal.SIGTERM)
     assert [worker.wait() for worker in workers] == [128 + signal.SIGTERM] * 2
     for i in range(2):
-        assert "stopped; to resume" in (folder / f"stderr{i}").read_text()
+        assert "stopped; to resume" in workers[i].stderr
     rows = log(run)
     last = len(rows)
     assert [row["step"] for row in rows] == list(range(1, last + 1))

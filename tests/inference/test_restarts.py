@@ -2,11 +2,10 @@
 
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
+from forked import Command
 from inference.run_folders import files, flags, make_images, make_run, run
 
 from munit_tf import translate
@@ -79,18 +78,13 @@ def test_killed_half_way_it_goes_on_to_the_same_files(here, tmp_path):
     """A process of its own, ended by SIGKILL."""
     make_images(tmp_path / "in", [(24, 24), (30, 24)] * 60)
     more = ["--num_styles=3", "--batch_size=7"]
-    command = [
-        sys.executable,
-        "-m",
-        "munit_tf.translate",
-        *flags(here, tmp_path / "out", *more, input=tmp_path / "in"),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while len(list(tmp_path.glob("out/*_styles.npy"))) < 5:
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    argv = flags(here, tmp_path / "out", *more, input=tmp_path / "in")
+    with Command("translate", *argv, cwd=tmp_path) as process:
+        while len(list(tmp_path.glob("out/*_styles.npy"))) < 5:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
     left = files(tmp_path / "out")
     assert sum(name.endswith(".npy") for name in left) < 120
     run(here, tmp_path / "whole", *more, input=tmp_path / "in")

@@ -4,13 +4,13 @@ import os
 import pathlib
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
+import forked
 import pytest
 from conformance.methods import TINY
 from damage import put
+from forked import Command
 
 from munit_tf import export
 from munit_tf.cli import command_line
@@ -32,10 +32,6 @@ def run(tmp_path_factory):
     return folder.path
 
 
-def command(run, output, *flags):
-    return [sys.executable, "-m", "munit_tf.export", f"--run={run}", f"--output={output}", *flags]
-
-
 def everything(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
@@ -48,12 +44,13 @@ def killed(run, tmp_path_factory):
     (folder / "4" / "saved_model.pb").write_bytes(b"older")
     (folder / "notes.txt").write_text("mine")
     before = everything(folder)
-    process = subprocess.Popen(command(run, folder), stdout=subprocess.DEVNULL)
     part = folder / ".unfinished" / "5" / "saved_model.pb"
-    while process.poll() is None and not part.exists():
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
+    with Command("export", f"--run={run}", f"--output={folder}", cwd=folder) as process:
+        while process.poll() is None and not part.exists():
+            time.sleep(0.005)
+        assert process.poll() is None, "it ended before it was killed"
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
     assert [name for name in everything(folder) if not name.startswith(".unfinished")] == before
     assert part.exists()
     return folder
@@ -124,10 +121,8 @@ def test_a_difference_above_its_bound_is_an_error_and_leaves_nothing(model, expo
 
 def test_a_full_disk(run, tmp_path):
     """Files above 10 kB cannot be written, which TensorFlow reports in a way of its own."""
-    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)); "
-    code = limit + "from munit_tf import export; sys.exit(export.main(sys.argv[1:]))"
     flags = [f"--run={run}", f"--output={tmp_path / 'out'}", "--format=saved_model"]
-    process = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True)
+    process = forked.run("export", *flags, cwd=tmp_path, largest_file=10_000, check=False)
     assert process.returncode == 2, process.stderr
     line = process.stderr.splitlines()[-1]  # TensorFlow's greetings may stand before it.
     assert line.startswith(f"munit_tf.export: --output={tmp_path / 'out'} cannot be written: ")

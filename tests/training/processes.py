@@ -1,10 +1,8 @@
 """The training command in a process of its own, on photos made here."""
 
 import json
-import os
-import subprocess
-import sys
 
+import forked
 import numpy as np
 import tensorflow as tf
 from PIL import Image
@@ -52,18 +50,9 @@ def make_photos(folder, count=6, size=(24, 20)):
     return folder
 
 
-def command(*flags):
-    """The argument list of the command."""
-    return [sys.executable, "-m", "munit_tf.train", *map(str, flags)]
-
-
-def train(*flags, cwd, check=True):
-    """Runs the command; returns the finished process, with its output as text."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    result = subprocess.run(command(*flags), cwd=cwd, env=environment, capture_output=True, text=True)
-    if check:
-        assert result.returncode == 0, result.stderr
-    return result
+def train(*flags, **options):
+    """Runs the training command; see `forked.run`."""
+    return forked.run("train", *flags, **options)
 
 
 def state(run, step):

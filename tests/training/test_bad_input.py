@@ -111,7 +111,7 @@ def test_used_folder_is_not_touched_with_resume_never(here):
 
 
 def test_another_option_on_resume_is_named(here):
-    train("--dataset=photos", *TINY, "--steps=1", "--output=run", cwd=here)
+    train("--dataset=photos", *TINY, "--steps=1", "--output=run", cwd=here, eager=True)
     before = {path: path.stat().st_mtime_ns for path in (here / "run").rglob("*")}
     message = refused(
         "--dataset=photos", *TINY, "--steps=2", "--seed=5", "--output=run", cwd=here, left=["photos", "run"]

@@ -25,7 +25,7 @@ def prepared(tmp_path):
 
 
 def test_prepared_tfds_folder(prepared, tmp_path):
-    train("--dataset=summer2winter", *TINY, "--steps=2", f"--data_dir={prepared}", cwd=tmp_path)
+    train("--dataset=summer2winter", *TINY, "--steps=2", f"--data_dir={prepared}", cwd=tmp_path, eager=True)
     run = tmp_path / "runs" / "summer2winter-munit"
     assert [row["step"] for row in log(run)] == [1, 2]
     assert "cycle_x/a" in log(run)[0]  # flags/summer2winter.flags was used.
@@ -54,5 +54,5 @@ def test_pix2pix_archive(serve, tmp_path):
     assert cut_off.stderr.splitlines()[-1].startswith("munit_tf.train: ")
     left = [name for _, _, names in os.walk(tmp_path) for name in names]
     assert left in ([], [".lock"])
-    train(*flags, f"--mirror={serve(body)}", cwd=tmp_path)
+    train(*flags, f"--mirror={serve(body)}", cwd=tmp_path, eager=True)
     assert [row["step"] for row in log(tmp_path / "run")] == [1, 2]

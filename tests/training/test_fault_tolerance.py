@@ -1,12 +1,12 @@
 """Training is killed, its checkpoints are cut off, its disk fills up, its numbers are poisoned.
 
-`MUNIT_TF_HARMS=40 python -m pytest -n 0 tests/training/test_harm.py` kills 40 times instead of twice.
+`MUNIT_TF_HARMS=40 python -m pytest -n 0 tests/training/test_fault_tolerance.py` kills 40 times instead of
+twice.
 """
 
 import contextlib
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -15,7 +15,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from training.forked import Forked
+from forked import Command
 from training.processes import CYCLEGAN, log, make_photos, state
 
 import munit_tf
@@ -39,13 +39,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def forked(folder):
-    forked = Forked(folder)
-    yield forked
-    forked.close()
-
-
 def newest(run):
     """The step of the newest folder in `checkpoints`, or -1."""
     folder = run / "checkpoints"
@@ -59,10 +52,13 @@ def assert_same_state(first, second, step):
     assert [key for key in states[0] if not np.array_equal(states[0][key], states[1][key])] == []
 
 
-def run_to_its_end(forked, *flags):
-    forked.start(*flags)
-    status, errors = forked.wait()
-    assert status == 0, errors
+def start(folder, *flags, **options):
+    return Command("train", *flags, cwd=folder, eager=True, **options)
+
+
+def run_to_its_end(folder, *flags):
+    with start(folder, *flags) as process:
+        assert process.wait() == 0, process.stderr
 
 
 def cut_off(path):
@@ -72,37 +68,35 @@ def cut_off(path):
     os.truncate(file, size)
 
 
-def test_killed_and_cut_off_a_run_ends_as_an_uninterrupted_one(folder, forked, monkeypatch, capfd):
+def test_killed_and_cut_off_a_run_ends_as_an_uninterrupted_one(folder, monkeypatch, capfd):
     """After every other kill, at a random moment, the newest checkpoint is truncated, too."""
     run, flags = folder / "killed", [*FLAGS, "--log_every=1000"]
     reached = -1
     for i in range(HARMS):
-        process = forked.start(*flags, "--steps=1000000", "--output=killed")
-        if i == 0:
-            monkeypatch.chdir(folder)
-            while not run.exists():
-                time.sleep(0.02)
-            assert command.main([*flags, "--output=killed"]) == 2
-            line = capfd.readouterr().err.splitlines()[-1]
-            assert (
-                line == f"munit_tf.train: {run}: another process is training in it: choose another --output"
-            )
-        cut = reached
-        while newest(run) <= max(reached, 1):  # Each life is to bring something new.
-            time.sleep(0.01)
-        time.sleep(random.uniform(0, 1))
-        before = newest(run)
-        os.kill(process, signal.SIGKILL)
-        status, errors = forked.wait()
-        assert status == -signal.SIGKILL, errors
-        assert errors.count("is damaged") == (i % 2 == 0 and i > 0), errors
+        with start(folder, *flags, "--steps=1000000", "--output=killed") as process:
+            if i == 0:
+                monkeypatch.chdir(folder)
+                while not run.exists():
+                    time.sleep(0.02)
+                assert command.main([*flags, "--output=killed"]) == 2
+                line = capfd.readouterr().err.splitlines()[-1]
+                message = f"{run}: another process is training in it: choose another --output"
+                assert line == f"munit_tf.train: {message}"
+            cut = reached
+            while newest(run) <= max(reached, 1):  # Each life is to bring something new.
+                time.sleep(0.01)
+            time.sleep(random.uniform(0, 1))
+            before = newest(run)
+            process.send_signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL, process.stderr
+            assert process.stderr.count("is damaged") == (i % 2 == 0 and i > 0), process.stderr
         reached = newest(run)
         assert reached >= before > cut
         if i % 2:
             cut_off(run / "checkpoints" / f"step-{reached}")
             assert int(munit_tf.load(run).step) == reached - 1
     for output in ("killed", "whole"):
-        run_to_its_end(forked, *flags, f"--steps={reached + 1}", f"--output={output}")
+        run_to_its_end(folder, *flags, f"--steps={reached + 1}", f"--output={output}")
     assert_same_state(run, folder / "whole", reached + 1)
     assert sorted(os.listdir(run / "checkpoints")) == sorted(
         f"step-{step}" for step in range(reached + 1, reached + 1 - 5, -1) if step > 0
@@ -110,20 +104,20 @@ def test_killed_and_cut_off_a_run_ends_as_an_uninterrupted_one(folder, forked, m
 
 
 @contextlib.contextmanager
-def full(disk, forked, free_bytes):
-    """A disk with `free_bytes` left: a real one if it can be mounted, else a limit on file sizes."""
+def full(disk, free_bytes):
+    """A disk with `free_bytes` left: a real one if it can be mounted, else a limit on file sizes.
+
+    Yields options for `start`.
+    """
     if disk.is_mount():
         filler = disk / "filler"
         with open(filler, "wb") as file:
             free = shutil.disk_usage(disk).free - free_bytes
             file.write(bytes(max(free, 0)))
-        yield
+        yield {}
         filler.unlink()
-        return
-    before = resource.prlimit(forked.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(forked.pid, resource.RLIMIT_FSIZE, (free_bytes, before[1]))
-    yield
-    resource.prlimit(forked.pid, resource.RLIMIT_FSIZE, before)
+    else:
+        yield {"largest_file": free_bytes}
 
 
 @pytest.fixture
@@ -137,15 +131,15 @@ def disk(tmp_path):
         subprocess.run(["umount", tmp_path], check=True)
 
 
-def test_a_full_disk_is_one_line_and_training_continues_when_there_is_space(forked, disk):
+def test_a_full_disk_is_one_line_and_training_continues_when_there_is_space(folder, disk):
     run = disk / "run"
     flags = [*FLAGS, "--log_every=1", f"--output={run}"]
-    run_to_its_end(forked, *flags, "--steps=1")
+    run_to_its_end(folder, *flags, "--steps=1")
     size = sum(path.stat().st_size for path in (run / "checkpoints" / "step-1").iterdir())
     for _ in range(HARMS // 2):
-        with full(disk, forked, free_bytes=random.randrange(10_000, size * 3 // 4)):
-            forked.start(*flags, "--steps=2")
-            status, errors = forked.wait()
+        free_bytes = random.randrange(10_000, size * 3 // 4)
+        with full(disk, free_bytes) as options, start(folder, *flags, "--steps=2", **options) as process:
+            status, errors = process.wait(), process.stderr
         lines = errors.splitlines()
         assert status == 2 and "Traceback" not in errors, errors
         reason = "No space left on device" if disk.is_mount() else "File too large"
@@ -153,7 +147,7 @@ def test_a_full_disk_is_one_line_and_training_continues_when_there_is_space(fork
         assert int(munit_tf.load(run).step) == newest(run) == 1
         assert [path for path in run.rglob("*") if ".tmp" in path.name] == []
         assert (run / "run.flags").read_text().startswith("# All options of this run.")
-    run_to_its_end(forked, *flags, "--steps=2")
+    run_to_its_end(folder, *flags, "--steps=2")
     assert newest(run) == 2 and [row["step"] for row in log(run)] == [1, 2]
 
 

@@ -21,7 +21,7 @@ LOGGED = {
 def test_one_step_and_one_more_in_a_new_process_are_two(method, tmp_path):
     make_photos(tmp_path / "photos", count=3)
     flags = ["--dataset=photos", f"--method={method}", *TINY, "--style_dim=2"]
-    result = train(*flags, "--steps=2", cwd=tmp_path)
+    result = train(*flags, "--steps=2", cwd=tmp_path, eager=True)
     whole = tmp_path / "runs" / f"photos-{method}"
     assert "Traceback" not in result.stderr
     assert sorted(os.listdir(whole / "samples")) == [
@@ -32,8 +32,8 @@ def test_one_step_and_one_more_in_a_new_process_are_two(method, tmp_path):
     assert set(rows[0]) == names | {"step", "loss_d", "loss_g"}
     assert all(np.isfinite(value) for row in rows for value in row.values())
 
-    train(*flags, "--steps=1", "--output=parts", cwd=tmp_path)
-    train("--flagfile=parts/run.flags", "--steps=2", "--resume=must", cwd=tmp_path)
+    train(*flags, "--steps=1", "--output=parts", cwd=tmp_path, eager=True)
+    train("--flagfile=parts/run.flags", "--steps=2", "--resume=must", cwd=tmp_path, eager=True)
     assert_same_run(whole, tmp_path / "parts", 2)
     assert munit_tf.load(whole).style_dim == 2
 
@@ -48,7 +48,7 @@ def test_bicyclegan_learns_from_pairs_in_one_direction(tmp_path):
         "munit_tf.train: --method=bicyclegan learns from pairs: add --paired"
     )
     assert os.listdir(tmp_path) == ["photos"]
-    train(*flags, "--paired", cwd=tmp_path)
+    train(*flags, "--paired", cwd=tmp_path, eager=True)
     run = tmp_path / "runs" / "photos-bicyclegan"
     assert sorted(os.listdir(run / "samples")) == [
         f"step_00000001_{name}.png" for name in ("a2b", "guided_a2b")

@@ -2,13 +2,13 @@
 
 import os
 import signal
-import subprocess
 import time
 
 import numpy as np
 import pytest
+from forked import Command
 from PIL import Image
-from training.processes import TINY, assert_same_run, command, log, make_photos, state, train
+from training.processes import TINY, assert_same_run, log, make_photos, state, train
 
 import munit_tf
 
@@ -109,13 +109,13 @@ def test_signals_finish_the_step_and_write_a_checkpoint(folder, number):
     output = folder / f"stopped-{number}"
     flags = ["--dataset=photos", *TINY, "--steps=100000", f"--output={output}"]
     flags += ["--sample_every=1", "--checkpoint_every=1"]  # What a signal most likely falls into.
-    process = subprocess.Popen(command(*flags), cwd=folder, stderr=subprocess.PIPE, text=True)
-    while not (output / "log.jsonl").exists():
-        assert process.poll() is None
-        time.sleep(0.1)
-    process.send_signal(number)
-    _, errors = process.communicate()
-    assert process.returncode == 128 + number
+    with Command("train", *flags, cwd=folder) as process:
+        while not (output / "log.jsonl").exists():
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(number)
+        assert process.wait() == 128 + number
+        errors = process.stderr
     assert f"--flagfile={output.relative_to(folder)}/run.flags" in errors
     assert "Traceback" not in errors
     last = log(output)[-1]["step"]
@@ -125,17 +125,17 @@ def test_signals_finish_the_step_and_write_a_checkpoint(folder, number):
 def test_mirrored_strategy_and_a_folder_with_odd_signs(folder):
     """It trains, resumes and loads; a space and an umlaut in the path are but letters."""
     flags = ["--dataset=photos", *TINY, "--strategy=mirrored", "--output=süß 1"]
-    train(*flags, "--steps=1", cwd=folder)
-    train(*flags, "--steps=2", "--resume=must", cwd=folder)
+    train(*flags, "--steps=1", cwd=folder, eager=True)
+    train(*flags, "--steps=2", "--resume=must", cwd=folder, eager=True)
     assert [row["step"] for row in log(folder / "süß 1")] == [1, 2]
     assert int(munit_tf.load(folder / "süß 1").step) == 2
 
 
 def test_moved_run_folder_goes_on_where_it_is(folder):
     """And `--resume=never`, which began it, does not stand in the way."""
-    train("--dataset=photos", *TINY, "--steps=1", "--output=old", "--resume=never", cwd=folder)
+    train("--dataset=photos", *TINY, "--steps=1", "--output=old", "--resume=never", cwd=folder, eager=True)
     (folder / "old").rename(folder / "new")
-    train("--flagfile=new/run.flags", "--steps=2", cwd=folder)
+    train("--flagfile=new/run.flags", "--steps=2", cwd=folder, eager=True)
     assert [row["step"] for row in log(folder / "new")] == [1, 2]
     assert not (folder / "old").exists()
 
@@ -149,7 +149,7 @@ def test_grids_show_photos_upright_unstretched_and_in_their_colours(folder, tmp_
         for i in range(2):
             photo.save(tmp_path / "photos" / split / f"{i}.png")
     flags = ["--dataset=photos", *TINY, "--image_size=16x32", "--steps=1", "--output=run", "--seed=2"]
-    train(*flags, cwd=tmp_path)
+    train(*flags, cwd=tmp_path, eager=True)
     grid = np.asarray(Image.open(tmp_path / "run" / "samples" / "step_00000001_a2b.png"))
     zoom = 6  # 16 pixels are enlarged to 96.
     cell = grid[26 : 26 + 16 * zoom, 4 : 4 + 32 * zoom]
