@@ -17,7 +17,7 @@ from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.information import kl_divergence, reparametrize
 from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.options import PADDINGS, PatchConfig, code_length, depth, weight
-from munit_tf.models.training_step import Tensors, map_batched
+from munit_tf.models.training_step import Direction, Tensors, map_batched
 from munit_tf.models.translator import StochasticStyle, diversity_check
 from munit_tf.networks.discriminators import PatchDiscriminator
 from munit_tf.networks.encoders import VariationalStyleEncoder
@@ -108,13 +108,9 @@ class BicycleGAN(StochasticStyle):
             raise ValueError(f"domain {domain!r}: BicycleGAN has styles of b only")
         return super().posterior(images, domain)
 
-    def translate(
-        self, images: tf.Tensor, direction: str, style: Optional[tf.Tensor] = None, seed: int = 0
-    ) -> tf.Tensor:
-        """See Translator.translate."""
-        source, _ = self.source_and_target(direction)
-        self.check_images(images, source)
-        return self._generate(images, self.resolve_style(style, tf.shape(images)[0], seed))
+    def _translate(self, images: tf.Tensor, style: Optional[tf.Tensor], direction: Direction) -> tf.Tensor:
+        """See Translator."""
+        return self._generate(images, style)
 
     def make_fakes(self, source: str, target: str, batch: dict) -> dict:
         """The distribution of the style, and the fakes of both phases."""
@@ -141,7 +137,7 @@ class BicycleGAN(StochasticStyle):
             )
             for phase, suffix in _PHASES.items()
         }
-        fake_style = self.encode_style(fakes["prior"], target)
+        fake_style = self._encode_style(fakes["prior"], target)
         return {
             **losses,
             f"recon_x/{target}": mean_absolute_error(fakes["encoded"], batch[target]),

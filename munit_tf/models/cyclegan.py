@@ -13,7 +13,7 @@ from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.image_pool import ImagePool
 from munit_tf.models.options import PatchConfig, ResidualConfig, code_length, depth, weight
-from munit_tf.models.training_step import Tensors
+from munit_tf.models.training_step import Direction, Tensors
 from munit_tf.models.translator import Translator
 from munit_tf.networks.discriminators import PatchDiscriminator
 from munit_tf.networks.generators import ResNetGenerator
@@ -108,13 +108,9 @@ class CycleGAN(Translator):
                 noise[f"pool_{domain}"] = (2,)
         return noise
 
-    def translate(
-        self, images: tf.Tensor, direction: str, style: Optional[tf.Tensor] = None, seed: int = 0
-    ) -> tf.Tensor:
-        """See Translator.translate; the noise is the style."""
-        source, target = self.source_and_target(direction)
-        self.check_images(images, source)
-        return self._generate(images, target, self.resolve_style(style, tf.shape(images)[0], seed))
+    def _translate(self, images: tf.Tensor, style: Optional[tf.Tensor], direction: Direction) -> tf.Tensor:
+        """See Translator; the noise is the style."""
+        return self._generate(images, direction.target, style)
 
     def make_fakes(self, source: str, target: str, batch: dict) -> dict:
         """The fakes G(x) in the target domain."""

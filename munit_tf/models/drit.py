@@ -168,25 +168,24 @@ class DRIT(StochasticStyle, ContentTranslator):
             **{f"{name}_{domain}": content for name in ("noise", "noise_cycle") for domain in "ab"},
         }
 
-    def encode_content(self, images: tf.Tensor, domain: str) -> tf.Tensor:
+    def _encode_content(self, images: tf.Tensor, domain: str) -> tf.Tensor:
         """The content code [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
-        self.check_images(images, domain)
         content = self.generators[domain].content_encoder(images)
         return self._full(self.generators["shared"].encode(content))
 
-    def decode(self, content: tf.Tensor, style: Optional[tf.Tensor], domain: str) -> tf.Tensor:
+    def _decode(self, content: tf.Tensor, style: Optional[tf.Tensor], domain: str) -> tf.Tensor:
         """The images [N,H,W,3] of a domain with a content code and a style code [N,style_dim]."""
         features = self.generators["shared"].decode(content)
         return self._full(self.generators[domain].decoder(features, style))
 
     def prepare(self, batch: dict) -> dict:
         """Adds contents, styles and their distributions, and the fakes of the first translation."""
-        contents = {domain: self.encode_content(batch[domain], domain) for domain in "ab"}
+        contents = {domain: self._encode_content(batch[domain], domain) for domain in "ab"}
         noisy = {domain: contents[domain] + batch[f"noise_{domain}"] for domain in "ab"}
         posteriors = {domain: self.posterior(batch[domain], domain) for domain in "ab"}
         styles = {domain: reparametrize(*posteriors[domain], batch[f"epsilon_{domain}"]) for domain in "ab"}
         fakes = {
-            target: self.decode(noisy[source], styles[target], target)
+            target: self._decode(noisy[source], styles[target], target)
             for source, target in DIRECTIONS.values()
         }
         results = dict(contents=contents, noisy=noisy, posteriors=posteriors, styles=styles, fakes=fakes)
@@ -195,7 +194,7 @@ class DRIT(StochasticStyle, ContentTranslator):
     def make_fakes(self, source: str, target: str, batch: dict) -> dict:
         """The noisy content of the source, and the fakes in the target with an encoded and a random style."""
         content = batch["noisy"][source]
-        prior = self.decode(content, batch[f"style_{target}"], target)
+        prior = self._decode(content, batch[f"style_{target}"], target)
         return {"content": content, "encoded": batch["fakes"][target], "prior": prior}
 
     def discriminator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
@@ -214,12 +213,12 @@ class DRIT(StochasticStyle, ContentTranslator):
         """Equations 1 to 3, self-reconstruction, KL and latent regression (section 3.4)."""
         kind, images, content = self.config.gan_loss, batch[source], fakes["content"]
         # The second translation: content from the fake in the target, style from the fake in the source.
-        fake_content = self.encode_content(fakes["encoded"], target) + batch[f"noise_cycle_{source}"]
+        fake_content = self._encode_content(fakes["encoded"], target) + batch[f"noise_cycle_{source}"]
         fake_style = reparametrize(
             *self.posterior(batch["fakes"][source], source), batch[f"epsilon_cycle_{source}"]
         )
         cross_cycle, reconstruction = map_batched(
-            lambda content, style: self.decode(content, style, source),
+            lambda content, style: self._decode(content, style, source),
             [fake_content, content],
             [fake_style, batch["styles"][source]],
         )
@@ -232,12 +231,12 @@ class DRIT(StochasticStyle, ContentTranslator):
             f"adv_g_content/{source}": classification_loss(self.discriminate(content, "content"), 0.5),
             f"recon_x/{source}": mean_absolute_error(reconstruction, images),
             f"cycle_x/{source}": mean_absolute_error(cross_cycle, images),
-            f"recon_s/{target}": mean_absolute_error(self.encode_style(fakes["prior"], target), style),
+            f"recon_s/{target}": mean_absolute_error(self._encode_style(fakes["prior"], target), style),
             f"kl/{source}": kl_divergence(*batch["posteriors"][source]),
             f"kl_content/{source}": kl_divergence_of_unit_variance(batch["contents"][source]),
         }
         if self.config.mode_seeking_weight:
             other_style = batch[f"style_other_{target}"]
-            other = self.decode(content, other_style, target)
+            other = self._decode(content, other_style, target)
             losses[f"mode_seeking/{target}"] = mode_seeking_loss(fakes["prior"], other, style, other_style)
         return losses

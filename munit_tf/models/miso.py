@@ -30,7 +30,7 @@ from munit_tf.losses.information import (
 )
 from munit_tf.losses.reconstruction import mean_absolute_error
 from munit_tf.models.options import ResidualConfig, code_length, weight, width
-from munit_tf.models.training_step import Tensors
+from munit_tf.models.training_step import Direction, Tensors
 from munit_tf.models.translator import CollapseCheck, StochasticStyle, diversity_check
 from munit_tf.networks.decoders import AdaINDecoder, Decoder
 from munit_tf.networks.discriminators import MultiScaleDiscriminator
@@ -168,14 +168,9 @@ class MISO(StochasticStyle):
         """MISO has no content code: raises AttributeError."""
         raise AttributeError(_NO_CONTENT.format("decode"))
 
-    def translate(
-        self, images: tf.Tensor, direction: str, style: Optional[tf.Tensor] = None, seed: int = 0
-    ) -> tf.Tensor:
-        """See Translator.translate."""
-        source, target = self.source_and_target(direction)
-        self.check_images(images, source)
-        style = self.resolve_style(style, tf.shape(images)[0], seed)
-        return self._translate(images, style, target)
+    def _translate(self, images: tf.Tensor, style: Optional[tf.Tensor], direction: Direction) -> tf.Tensor:
+        """See Translator."""
+        return self._generate(images, style, direction.target)
 
     def prepare(self, batch: dict) -> dict:
         """Adds the distributions of the styles of the images, and a sample of each."""
@@ -190,7 +185,7 @@ class MISO(StochasticStyle):
         """The fakes of both phases in one batch, those with encoded styles first."""
         images = tf.concat([batch[source]] * 2, axis=0)
         styles = tf.concat([batch[f"encoded_{target}"], batch[f"style_{target}"]], axis=0)
-        return {"fakes": self._translate(images, styles, target)}
+        return {"fakes": self._generate(images, styles, target)}
 
     def discriminator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
         """The terms of both phases; they share the discriminator of the target."""
@@ -208,7 +203,7 @@ class MISO(StochasticStyle):
         posterior, style = batch["posteriors"][target], batch[f"encoded_{target}"]
         losses = {f"kl/{target}": kl_divergence(*posterior)}
         if config.recon_x_weight:
-            reconstruction = self._translate(batch[target], style, target)
+            reconstruction = self._generate(batch[target], style, target)
             losses[f"recon_x/{target}"] = mean_absolute_error(reconstruction, batch[target])
 
         for suffix, logits in zip(_SUFFIXES, _split(self.discriminate(fakes, target), 2)):
@@ -224,12 +219,12 @@ class MISO(StochasticStyle):
 
         count = 2 if config.cycle_prior else 1
         fakes = fakes if config.cycle_prior else _split([fakes], 2)[0][0]
-        cycles = self._translate(fakes, tf.concat([batch[f"encoded_{source}"]] * count, axis=0), source)
+        cycles = self._generate(fakes, tf.concat([batch[f"encoded_{source}"]] * count, axis=0), source)
         for suffix, (cycle,) in zip(_SUFFIXES, _split([cycles], count)):
             losses[f"cycle_x{suffix}/{source}"] = mean_absolute_error(cycle, images)
         return losses
 
-    def _translate(self, images, style, target):
+    def _generate(self, images, style, target):
         """x_AB(a, z) for target b."""
         return self._full(self.generators[target](images, style))
 

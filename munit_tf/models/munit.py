@@ -96,24 +96,22 @@ class MUNIT(ContentTranslator):
         del height, width
         return {f"style_{domain}": (self.style_dim,) for domain in "ab"}
 
-    def encode_content(self, images: tf.Tensor, domain: str) -> tf.Tensor:
+    def _encode_content(self, images: tf.Tensor, domain: str) -> tf.Tensor:
         """The content code [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
-        self.check_images(images, domain)
         return self._full(self.generators[domain].content_encoder(images))
 
-    def encode_style(self, images: tf.Tensor, domain: str) -> tf.Tensor:
+    def _encode_style(self, images: tf.Tensor, domain: str) -> tf.Tensor:
         """The style code [N,style_dim] of images [N,H,W,3] of a domain."""
-        self.check_images(images, domain)
         return self._full(self.generators[domain].style_encoder(images))
 
-    def decode(self, content: tf.Tensor, style: Optional[tf.Tensor], domain: str) -> tf.Tensor:
+    def _decode(self, content: tf.Tensor, style: Optional[tf.Tensor], domain: str) -> tf.Tensor:
         """The images [N,H,W,3] of a domain with a content code and a style code [N,style_dim]."""
         return self._full(self.generators[domain].decoder(content, style))
 
     def make_fakes(self, source: str, target: str, batch: dict) -> dict:
         """The content c of the source images, and the fakes G_target(c, style from the prior)."""
-        content = self.encode_content(batch[source], source)
-        return {"content": content, "fake": self.decode(content, batch[f"style_{target}"], target)}
+        content = self._encode_content(batch[source], source)
+        return {"content": content, "fake": self._decode(content, batch[f"style_{target}"], target)}
 
     def discriminator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
         """The two terms of equation 5 for the discriminator of the target."""
@@ -124,11 +122,11 @@ class MUNIT(ContentTranslator):
     def generator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
         """Equations 2 to 5; the cycle consistency and the perceptual loss of section 5.2."""
         images, content, fake = batch[source], fakes["content"], fakes["fake"]
-        style = self.encode_style(images, source)
-        fake_content, fake_style = self.encode(fake, target)
+        style = self._encode_style(images, source)
+        fake_content, fake_style = self._encode(fake, target)
         contents = [content, fake_content] if self.config.cycle_weight else [content]
         reconstruction, *cycles = map_batched(
-            lambda content, style: self.decode(content, style, source), contents, [style] * len(contents)
+            lambda content, style: self._decode(content, style, source), contents, [style] * len(contents)
         )
         losses = {
             f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target)),

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from munit_tf.losses.information import clamp_log_variance
 from munit_tf.models import style_codes
+from munit_tf.models.options import TranslatorConfig
 from munit_tf.models.training_step import DIRECTIONS, AdversarialModel, Direction, Tensors
 
 # {name: (function of tensors as keyword arguments, {input: shape})}.
@@ -41,14 +42,15 @@ def diversity_check(flag: str) -> CollapseCheck:
 class Translator(AdversarialModel):
     """An image-to-image translator between domains a and b.
 
-    Images are [N,H,W,3] in [-1, 1]; results are float32, or float64 under that Keras policy. A subclass
-    defines `translate` and the methods that AdversarialModel requires. If the method can encode styles, it
-    also defines `encode_style(images, domain)`. A method with a content code that both domains share is a
+    Images are [N,H,W,3] in [-1, 1]; results are float32, or float64 under that Keras policy. Outside of a
+    graph, a public function is compiled for the first inputs of a kind, and again only for another kind. A
+    subclass defines `_translate` and the methods that AdversarialModel requires. If the method can encode
+    styles, it also defines `_encode_style`. A method with a content code that both domains share is a
     `ContentTranslator`.
 
     Attributes:
         style_dim: length of a style code; 0 if the method has no style.
-        has_style_encoder: whether the method has `encode_style(images, domain)`.
+        has_style_encoder: whether the method can encode styles.
         has_content_code: whether it has `encode_content`, `encode` and `decode`; see ContentTranslator.
         collapse_checks: checks that give warnings during training.
     """
@@ -57,6 +59,10 @@ class Translator(AdversarialModel):
     has_style_encoder = False
     has_content_code = False
     collapse_checks: tuple[CollapseCheck, ...] = ()
+
+    def __init__(self, config: TranslatorConfig) -> None:
+        super().__init__(config)
+        self._compiled_functions: dict[str, Callable] = {}
 
     def translate(
         self, images: tf.Tensor, direction: str, style: Optional[tf.Tensor] = None, seed: int = 0
@@ -73,8 +79,29 @@ class Translator(AdversarialModel):
             [N,H,W,3] in [-1, 1].
 
         Raises:
-            ValueError: unknown direction, unsuitable size, or a style for a method without style.
+            ValueError: unknown direction, unsuitable images, or a style for a method without style.
         """
+        name = self.source_and_target(direction)
+        images = self._checked_images(images, name.source)
+        style = self.resolve_style(style, tf.shape(images)[0], seed)
+        return self._compiled(self._translate, images, style, name)
+
+    def encode_style(self, images: tf.Tensor, domain: str) -> tf.Tensor:
+        """The style codes [N,style_dim] of images [N,H,W,3] of domain "a" or "b".
+
+        Raises:
+            ValueError: unknown domain, unsuitable images, or a method without a style encoder.
+        """
+        if not self.has_style_encoder:
+            raise ValueError(f"{type(self).__name__} has no style encoder")
+        return self._compiled(self._encode_style, self._checked_images(images, domain), domain)
+
+    def _translate(self, images: tf.Tensor, style: Optional[tf.Tensor], direction: Direction) -> tf.Tensor:
+        """The translations [N,H,W,3] of images [N,H,W,3] with style codes [N,style_dim], or None."""
+        raise NotImplementedError
+
+    def _encode_style(self, images: tf.Tensor, domain: str) -> tf.Tensor:
+        """The style codes [N,style_dim] of images [N,H,W,3] of a domain."""
         raise NotImplementedError
 
     def measures(self, images: tf.Tensor, domain: str) -> Tensors:
@@ -120,16 +147,6 @@ class Translator(AdversarialModel):
             functions[f"translate_{name}"] = translate, shapes
         return functions
 
-    def check_images(self, images: tf.Tensor, domain: str) -> None:
-        """Raises ValueError if the domain is not "a" or "b", or height or width are unsuitable."""
-        if domain not in ("a", "b"):
-            raise ValueError(f"domain {domain!r}: must be a or b")
-        multiple = self.config.size_multiple
-        if any(side is not None and side % multiple for side in images.shape[1:3]):
-            raise ValueError(
-                f"images {tuple(images.shape)}: height and width must be multiples of {multiple}"
-            )
-
     def resolve_style(
         self, style: Optional[tf.Tensor], count: int | tf.Tensor, seed: int
     ) -> Optional[tf.Tensor]:
@@ -139,7 +156,7 @@ class Translator(AdversarialModel):
             ValueError: a style for a method without style.
         """
         if self.style_dim:
-            return self.prior_style(count, seed) if style is None else style
+            return self.prior_style(count, seed) if style is None else tf.cast(style, self.result_dtype)
         if style is not None:
             raise ValueError(f"{type(self).__name__} has no style: leave `style` out")
         return None
@@ -159,39 +176,96 @@ class Translator(AdversarialModel):
             for name in self.directions
         }
 
+    def _checked_images(self, images, domain):
+        """`images` as a tensor.
+
+        Raises:
+            ValueError: the domain is not "a" or "b", or the type, height or width is unsuitable.
+        """
+        _check_domain(domain)
+        images = tf.convert_to_tensor(images)
+        if not images.dtype.is_floating:
+            raise ValueError(f"images of type {images.dtype.name}: must be floating-point, in [-1, 1]")
+        multiple = self.config.size_multiple
+        if any(side is not None and side % multiple for side in images.shape[1:3]):
+            raise ValueError(
+                f"images {tuple(images.shape)}: height and width must be multiples of {multiple}"
+            )
+        return tf.cast(images, self.result_dtype)
+
+    def _compiled(self, function, *arguments):
+        """Calls a method of tensors and names, compiled unless it becomes part of a larger graph."""
+        if not tf.executing_eagerly():
+            return function(*arguments)
+        name = function.__name__
+        if name not in self._compiled_functions:
+            # When a second shape comes, the function is traced for any shape.
+            self._compiled_functions[name] = tf.function(function, autograph=False, reduce_retracing=True)
+        return self._compiled_functions[name](*arguments)
+
+
+def _check_domain(domain):
+    if domain not in ("a", "b"):
+        raise ValueError(f"domain {domain!r}: must be a or b")
+
 
 class ContentTranslator(Translator):
     """A method that decodes the content code of an image in the other domain.
 
-    A subclass defines `encode_content` and `decode`, `encode_style` if it has a style, and the methods that
-    `AdversarialModel` requires.
+    A subclass defines `_encode_content` and `_decode`, `_encode_style` if it has a style, and the methods
+    that `AdversarialModel` requires.
     """
 
     has_content_code = True
 
     def encode_content(self, images: tf.Tensor, domain: str) -> tf.Tensor:
-        """The content code [N,H/m,W/m,C] of images [N,H,W,3] of a domain; m is `config.size_multiple`."""
-        raise NotImplementedError
+        """The content code [N,H/m,W/m,C] of images [N,H,W,3] of a domain; m is `config.size_multiple`.
 
-    def decode(self, content: tf.Tensor, style: Optional[tf.Tensor], domain: str) -> tf.Tensor:
-        """The images [N,H,W,3] of a domain with a content code and a style code [N,style_dim].
-
-        `style` is None for a method without style.
+        Raises:
+            ValueError: unknown domain, or unsuitable images.
         """
-        raise NotImplementedError
+        return self._compiled(self._encode_content, self._checked_images(images, domain), domain)
 
     def encode(self, images: tf.Tensor, domain: str) -> tuple[tf.Tensor, Optional[tf.Tensor]]:
-        """(content code, style code or None) of images [N,H,W,3] of domain "a" or "b"."""
-        style = self.encode_style(images, domain) if self.style_dim else None
-        return self.encode_content(images, domain), style
+        """(content code, style code or None) of images [N,H,W,3] of domain "a" or "b".
 
-    def translate(
-        self, images: tf.Tensor, direction: str, style: Optional[tf.Tensor] = None, seed: int = 0
-    ) -> tf.Tensor:
-        """See Translator.translate."""
-        source, target = self.source_and_target(direction)
-        style = self.resolve_style(style, tf.shape(images)[0], seed)
-        return self.decode(self.encode_content(images, source), style, target)
+        Raises:
+            ValueError: unknown domain, or unsuitable images.
+        """
+        return self._compiled(self._encode, self._checked_images(images, domain), domain)
+
+    def decode(self, content: tf.Tensor, style: Optional[tf.Tensor], domain: str) -> tf.Tensor:
+        """The images [N,H,W,3] of a domain with a content code and a style code.
+
+        Args:
+            content: [N,h,w,C].
+            style: [N,style_dim]; None only for a method without style.
+            domain: "a" or "b".
+
+        Raises:
+            ValueError: unknown domain, a missing style, or a style for a method without style.
+        """
+        _check_domain(domain)
+        if style is None and self.style_dim:
+            raise ValueError(f"{type(self).__name__} needs a style to decode")
+        style = self.resolve_style(style, count=0, seed=0)
+        return self._compiled(self._decode, tf.cast(content, self.result_dtype), style, domain)
+
+    def _encode_content(self, images: tf.Tensor, domain: str) -> tf.Tensor:
+        """The content code [N,H/m,W/m,C] of images [N,H,W,3] of a domain."""
+        raise NotImplementedError
+
+    def _decode(self, content: tf.Tensor, style: Optional[tf.Tensor], domain: str) -> tf.Tensor:
+        """The images [N,H,W,3] of a domain with a content code and a style code [N,style_dim], or None."""
+        raise NotImplementedError
+
+    def _encode(self, images, domain):
+        style = self._encode_style(images, domain) if self.style_dim else None
+        return self._encode_content(images, domain), style
+
+    def _translate(self, images: tf.Tensor, style: Optional[tf.Tensor], direction: Direction) -> tf.Tensor:
+        """See Translator."""
+        return self._decode(self._encode_content(images, direction.source), style, direction.target)
 
     def signatures(self) -> Signatures:
         """Adds `encode_a` and `encode_b` (images -> content, style) to Translator.signatures."""
@@ -215,12 +289,11 @@ class StochasticStyle(Translator):
 
     def posterior(self, images: tf.Tensor, domain: str) -> tuple[tf.Tensor, tf.Tensor]:
         """(mean, log variance), each [N,style_dim], of the styles of images [N,H,W,3] of a domain."""
-        self.check_images(images, domain)
         mean, log_variance = self.generators[domain].style_encoder(images)
         return self._full(mean), self._full(log_variance)
 
-    def encode_style(self, images: tf.Tensor, domain: str) -> tf.Tensor:
-        """Style codes [N,style_dim] of images [N,H,W,3] of a domain: the means of their distributions."""
+    def _encode_style(self, images: tf.Tensor, domain: str) -> tf.Tensor:
+        """The means of the styles' distributions, [N,style_dim]."""
         return self.posterior(images, domain)[0]
 
     def measures(self, images: tf.Tensor, domain: str) -> Tensors:

@@ -73,21 +73,20 @@ class UNIT(ContentTranslator):
         shape = self.config.content_shape(height, width)
         return {f"{name}_{domain}": shape for name in ("noise", "noise_cycle") for domain in "ab"}
 
-    def encode_content(self, images: tf.Tensor, domain: str) -> tf.Tensor:
+    def _encode_content(self, images: tf.Tensor, domain: str) -> tf.Tensor:
         """The mean h of the latent, [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
-        self.check_images(images, domain)
         return self._full(self.generators[domain].encoder(images))
 
-    def decode(self, content: tf.Tensor, style: Optional[tf.Tensor], domain: str) -> tf.Tensor:
-        """The images [N,H,W,3] of a domain with a latent code; `style` must be None."""
-        self.resolve_style(style, count=0, seed=0)
+    def _decode(self, content: tf.Tensor, style: Optional[tf.Tensor], domain: str) -> tf.Tensor:
+        """The images [N,H,W,3] of a domain with a latent code; `style` is None."""
+        del style
         return self._full(self.generators[domain].decoder(content))
 
     def make_fakes(self, source: str, target: str, batch: dict) -> dict:
         """h of the source images, their latents z ~ N(h, I), and the fakes G_target(z)."""
-        mean = self.encode_content(batch[source], source)
+        mean = self._encode_content(batch[source], source)
         latent = mean + batch[f"noise_{source}"]
-        return {"mean": mean, "latent": latent, "fake": self.decode(latent, None, target)}
+        return {"mean": mean, "latent": latent, "fake": self._decode(latent, None, target)}
 
     def discriminator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
         """Equation 5's adversarial terms for the discriminator of the target."""
@@ -98,9 +97,9 @@ class UNIT(ContentTranslator):
     def generator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
         """The VAE terms (equations 3 and 4), the adversarial term (5), and the cycle terms (6 and 7)."""
         images, fake = batch[source], fakes["fake"]
-        cycle_mean = self.encode_content(fake, target)
+        cycle_mean = self._encode_content(fake, target)
         latents = [cycle_mean + batch[f"noise_cycle_{source}"], fakes["latent"]]
-        cycle, reconstruction = map_batched(lambda z: self.decode(z, None, source), latents)
+        cycle, reconstruction = map_batched(lambda z: self._decode(z, None, source), latents)
         return {
             f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target)),
             f"recon_x/{source}": mean_absolute_error(reconstruction, images),

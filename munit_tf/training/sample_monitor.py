@@ -32,12 +32,8 @@ class SampleMonitor:
         self._images = images
         self._seed = seed
         self._batch_size = batch_size
-        self._translate = tf.function(model.translate, autograph=False, reduce_retracing=True)
         if model.style_dim:
             self._styles = model.prior_style(_NUM_STYLES, seed).numpy()
-        self._has_encoder = model.has_style_encoder
-        if self._has_encoder:
-            self._encode_style = tf.function(model.encode_style, autograph=False, reduce_retracing=True)
         self._measures = tf.function(model.measures, autograph=False, reduce_retracing=True)
 
     def measure(self) -> dict[str, float]:
@@ -63,7 +59,7 @@ class SampleMonitor:
             inputs = self._images[source][:_NUM_DIVERSITY_IMAGES]
             first, second = (self._with_style(inputs, direction, style) for style in self._styles[:2])
             measures[f"diversity/{target}"] = float(np.mean(np.abs(first - second)))
-            if not self._has_encoder:
+            if not self._model.has_style_encoder:
                 continue
             codes = self._encode(self._images[target], target)
             measures[f"style_mean/{target}"] = float(np.mean(np.abs(codes.mean(axis=0))))
@@ -79,7 +75,7 @@ class SampleMonitor:
         grids = {}
         for direction in self._model.directions:
             grids[direction] = self._random_grid(direction)
-            if self._has_encoder:
+            if self._model.has_style_encoder:
                 grids[f"guided_{direction}"] = self._guided_grid(direction)
         return grids
 
@@ -93,7 +89,7 @@ class SampleMonitor:
             for i, style in enumerate(self._styles):
                 columns[f"style {i + 1}"] = self._with_style(inputs, direction, style)
         else:
-            columns["translation"] = self._batched(lambda x: self._translate(x, direction), inputs)
+            columns["translation"] = self._batched(lambda x: self._model.translate(x, direction), inputs)
         return pictures.grid([list(row) for row in zip(*columns.values())], list(columns))
 
     def _guided_grid(self, direction: str) -> Image.Image:
@@ -112,12 +108,13 @@ class SampleMonitor:
         """Translates all `inputs` with one style code [style_dim]."""
 
         def translate(images):
-            return self._translate(images, direction, style=np.repeat(style[np.newaxis], len(images), axis=0))
+            styles = np.repeat(style[np.newaxis], len(images), axis=0)
+            return self._model.translate(images, direction, style=styles)
 
         return self._batched(translate, inputs)
 
     def _encode(self, images: np.ndarray, domain: str) -> np.ndarray:
-        return self._batched(lambda x: self._encode_style(x, domain), images)
+        return self._batched(lambda x: self._model.encode_style(x, domain), images)
 
     def _reconstruct(self, images: tf.Tensor, domain: str) -> tf.Tensor:
         return self._model.decode(*self._model.encode(images, domain), domain)
