@@ -90,11 +90,14 @@ def _add_second_border_pixel(y, x, outer_rows, outer_columns):
         tf.reshape(tf.matmul(tf.reshape(pixels, [2, -1, lines.shape[1]]), lines), [-1, lines.shape[2]])
         for pixels, lines in zip(differences, (outer_rows, outer_columns))
     ]
-    # TensorFlow scatters in place; other operations would copy `y`.
-    flat = tf.reshape(y, [-1, y.shape[3]])
-    return tf.reshape(
-        tf.tensor_scatter_nd_add(flat, places, tf.concat(corrections, axis=0)), graph_target.sizes(y)
-    )
+    flat, corrections = tf.reshape(y, [-1, y.shape[3]]), tf.concat(corrections, axis=0)
+    if graph_target.is_for_cpu():
+        # In place; an addition would write all of `y` twice.
+        flat = tf.tensor_scatter_nd_add(flat, places, corrections)
+    else:
+        # The other operation has no GPU kernel in half precision.
+        flat += tf.scatter_nd(places, corrections, tf.shape(flat))
+    return tf.reshape(flat, graph_target.sizes(y))
 
 
 def _border(count, height, width):
