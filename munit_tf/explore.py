@@ -71,16 +71,16 @@ def _explore(options: ExploreConfig) -> None:
         )
     from munit_tf.distribution import devices
     from munit_tf.explorer.model_service import ModelService
-    from munit_tf.explorer.server import Server
+    from munit_tf.explorer.server import serve
 
     devices.set_up()
     # SystemExit makes the server remove visitors' files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     service = ModelService(options.run, options.max_pixels)
-    with Server(service, options.port, options.share, options.hosts or ()) as server:
-        print(f"open: {server.address} (Ctrl-C to stop)", flush=True)
-        if server.public_address:
-            print(f"public: {server.public_address}", flush=True)
+    with serve(service, options.port, options.share, options.hosts or ()) as (address, public_address):
+        print(f"open: {address} (Ctrl-C to stop)", flush=True)
+        if public_address:
+            print(f"public: {public_address}", flush=True)
         threading.Event().wait()
 
 

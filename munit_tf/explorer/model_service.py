@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from munit_tf.config.options import DataConfig, Options
+from munit_tf.config.options import DataConfig
 from munit_tf.data import pipeline, registry
 from munit_tf.data.sources import Source
 from munit_tf.errors import InputError
@@ -20,7 +21,10 @@ from munit_tf.explorer.photos import Picture
 from munit_tf.inference.padded_inference import Encoded, PaddedInference
 from munit_tf.models.translator import DIRECTIONS
 from munit_tf.runs import loading, run_folder
+from munit_tf.terminal import say
 
+PICTURES_SHOWN = 12
+_SMALL = 128
 _PIXELS_PER_BATCH = 4 * 256 * 256
 # The reason in an error message, without the remedy, which is for training.
 _REASON = re.compile(r".+?(?=[:;] |$)")
@@ -35,13 +39,9 @@ class ModelService:
 
     Attributes:
         model: the model.
-        directions: names of its directions.
-        style_dim: length of a style code; 0: it has none.
         guided: whether it can encode the style of a picture.
-        separable: whether it has a content code.
         subject: the name of its training data.
-        method: the method's name.
-        step: number of training steps.
+        small: whether pictures are so small that the page enlarges them.
         no_images_reason: why the images of the data set are unavailable, in a sentence, or None.
 
     Raises:
@@ -51,38 +51,33 @@ class ModelService:
     def __init__(self, run: str | pathlib.Path, max_pixels: int):
         options = run_folder.RunFolder(run).options()
         self.model = loading.load(run)
-        self.directions = self.model.directions
-        self.style_dim = self.model.style_dim
-        self.guided = self.model.has_style_encoder and bool(self.style_dim)
-        self.separable = self.model.has_content_code
-        self.subject = _subject(options)
-        self.method = type(self.model).__name__
-        self.step = int(self.model.step)
-        self._dataset = options.data.dataset
+        self.guided = self.model.has_style_encoder and bool(self.model.style_dim)
+        self._dataset = options.data.dataset or ""
+        self.subject = self._dataset.rstrip("/").rpartition("/")[2] or "own images"
         self._resize = options.data.resize
         self._max_pixels = max_pixels
+        self.small = min(self._resize, max_pixels**0.5) < _SMALL
         self._images, self.no_images_reason = open_images(options.data)
-        self._networks = {name: PaddedInference(self.model, name) for name in self.directions}
+        self._networks = {name: PaddedInference(self.model, name) for name in self.model.directions}
         self._computing = threading.Lock()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> ModelService:
-        """Returns itself: Gradio copies sessions, which refer to it."""
-        return self
+    def domain_names(self, direction: str) -> list[str]:
+        """The contents of the source and the target domain, in a few words each."""
+        entry = registry.ENTRIES.get(self._dataset)
+        return [getattr(entry, each) if entry else f"domain {each.upper()}" for each in DIRECTIONS[direction]]
 
-    def domain_name(self, domain: str) -> str:
-        """The contents of domain "a" or "b", in a few words."""
-        entry = registry.ENTRIES.get(self._dataset or "")
-        return getattr(entry, domain) if entry else f"domain {domain.upper()}"
-
-    def count(self, domain: str) -> int:
-        """The number of images of a domain in the data set."""
-        return len(self._images[domain]) if self._images else 0
-
-    def picture(self, domain: str, index: int) -> Picture:
-        """Image `index` of a domain of the data set."""
-        assert self._images is not None
-        image = self._images[domain][index]
-        return photos.fit(f"{domain}{index}", image, self._resize, self._max_pixels)
+    def pictures(self, domain: str, page: int) -> list[Picture]:
+        """The readable ones among PICTURES_SHOWN images of the data set; after the last, the first follow."""
+        if self._images is None:
+            return []
+        images, pictures = self._images[domain], list[Picture]()
+        for position in range(min(PICTURES_SHOWN, len(images))):
+            index = (page * PICTURES_SHOWN + position) % len(images)
+            try:
+                pictures.append(photos.fit(f"{domain}{index}", images[index], self._resize, self._max_pixels))
+            except InputError as error:
+                say(f"munit_tf.explore: {error}", file=sys.stderr)
+        return pictures
 
     def read(self, path: str) -> Picture:
         """Reads an uploaded file; raises InputError, see `photos.read`."""
@@ -103,10 +98,6 @@ class ModelService:
         with self._computing:
             return self._networks[direction].encode(pipeline.to_array(picture.image)[np.newaxis])
 
-    def content_size(self, encoded: Encoded) -> tuple[int, ...]:
-        """(height, width, channels) of a content code."""
-        return tuple(encoded.code.shape[1:])
-
     def translations(
         self, encoded: Encoded, direction: str, codes: np.ndarray | None
     ) -> Iterator[np.ndarray]:
@@ -120,28 +111,18 @@ class ModelService:
         size = max(1, _PIXELS_PER_BATCH // (encoded.height * encoded.width))
         batches: list[Any] = [None] if codes is None else np.split(codes, range(size, len(codes), size))
         for group in batches:
-            with self._computing:
-                images = self._decode(encoded, direction, group)
+            try:
+                with self._computing:
+                    rows = [0] * (1 if group is None else len(group))
+                    images = self._networks[direction].decode(encoded, rows, group)
+            except tf.errors.ResourceExhaustedError as error:
+                raise InputError(
+                    f"There is not enough memory for a picture of {encoded.width} x {encoded.height} pixels: "
+                    "start the page with a smaller --max_pixels."
+                ) from error
+            if not np.isfinite(images).all():
+                raise InputError("The model's result is not finite: its training failed.")
             yield from images
-
-    def _decode(self, encoded: Encoded, direction: str, codes: np.ndarray | None) -> np.ndarray:
-        try:
-            rows = [0] * (1 if codes is None else len(codes))
-            images = self._networks[direction].decode(encoded, rows, codes)
-        except tf.errors.ResourceExhaustedError as error:
-            raise InputError(
-                f"There is not enough memory for a picture of {encoded.width} x {encoded.height} pixels: "
-                "start the page with a smaller --max_pixels."
-            ) from error
-        if not np.isfinite(images).all():
-            raise InputError("The model's result is not finite: its training failed.")
-        return images
-
-
-def _subject(options: Options) -> str:
-    """The name of a known data set or of a folder."""
-    dataset = options.data.dataset
-    return dataset.rstrip("/").rpartition("/")[2] if dataset else "own images"
 
 
 def open_images(config: DataConfig) -> tuple[dict[str, Source] | None, str | None]:
@@ -160,13 +141,3 @@ def open_images(config: DataConfig) -> tuple[dict[str, Source] | None, str | Non
         reason: Any = _REASON.match(str(error))
         return None, f"The images of the data set are unavailable: {reason[0]}."
     return dataset.test or dataset.train, None
-
-
-def source_domain(direction: str) -> str:
-    """The source domain of a direction."""
-    return DIRECTIONS[direction].source
-
-
-def target_domain(direction: str) -> str:
-    """The target domain of a direction."""
-    return DIRECTIONS[direction].target

@@ -1,191 +1,412 @@
-"""The layout and the texts of the page; `handlers` contains its behavior."""
+"""The page: its components, its texts, and what happens on each event."""
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import functools
 import html
+import io
+import shutil
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
-from munit_tf.explorer import events, handlers
-from munit_tf.explorer.model_service import ModelService, source_domain, target_domain
+from munit_tf.errors import InputError
+from munit_tf.explorer import files
+from munit_tf.explorer.model_service import ModelService
+from munit_tf.explorer.session import Session
+from munit_tf.inference import result_grid
+from munit_tf.inference.interpolation import slerp
 
-_SLIDER_STEP = 0.05
+_SLIDER_RANGE = 3
+_REDRAW_EVERY_S = 1.0
 _DELETE_FILES = 3600, 24 * 3600  # In seconds: every hour, deletes files older than a day.
+# On each event, Gradio updates every component that ever showed progress. Without any, sliders are faster.
+_EVENT = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
+_EXPIRED = "This page has expired: reload it."
 
 
 def build(service: ModelService) -> gr.Blocks:
     """Builds the page."""
     title = f"Style explorer: {service.subject}"
+    names = service.model.directions
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=_DELETE_FILES) as page:
-        parts: dict[str, Any] = {"session": gr.State()}
         gr.HTML(_head(service))
-        if len(service.directions) > 1:
-            parts["direction"] = gr.Radio(
-                [(_direction_name(service, name), name) for name in service.directions],
-                value=service.directions[0],
-                show_label=False,
-                container=False,
-                elem_id="direction",
-            )
-        parts |= _equation(service)
-        with gr.Row(elem_id="choices"):
-            with gr.Column(scale=2, min_width=300, elem_classes="card"):
-                parts |= _picture_choice(service)
-            with gr.Column(scale=3, min_width=300, elem_classes="card"), gr.Tabs():
-                parts |= _tabs(service)
-        events.wire(page, parts, service)
+        if len(names) == 1:
+            _Direction(service, names[0], page.load)
+            return page
+        choices = [(" → ".join(service.domain_names(name)), name) for name in names]
+        look = dict(show_label=False, container=False, elem_classes="direction")
+        choice = gr.Radio(choices, value=names[0], **look)
+        with gr.Column() as first:
+            _Direction(service, names[0], page.load)
+        with gr.Column(visible=False) as second:
+            _Direction(service, names[1], choice.input)
+
+        def switch(chosen):
+            return [gr.Column(visible=name == chosen) for name in names]
+
+        choice.input(switch, choice, [first, second], **_EVENT)
     return page
 
 
-def _head(service: ModelService) -> str:
-    facts = f"{service.method}, trained on {service.subject} for {service.step:,} steps"
-    if service.style_dim:
+def _head(service):
+    model = service.model
+    facts = f"{type(model).__name__}, trained on {service.subject} for {int(model.step):,} steps"
+    text = "The model keeps the content of your picture and translates it to the other domain."
+    if model.style_dim:
         text = (
             "A picture has <b>content</b> (what it shows, and where) and <b>style</b> (how it looks). "
             "The model keeps the content of your picture and gives it any style you like."
         )
-    else:
-        text = "The model keeps the content of your picture and translates it to the other domain."
-    return (
-        f'<header><h1>Style explorer</h1><div class="facts">{html.escape(facts)}</div><p>{text}</p></header>'
-    )
+    facts = f'<div class="facts">{html.escape(facts)}</div>'
+    return f"<header><h1>Style explorer</h1>{facts}<p>{text}</p></header>"
 
 
-def _direction_name(service: ModelService, direction: str) -> str:
-    names = (service.domain_name(domain(direction)) for domain in (source_domain, target_domain))
-    return " → ".join(names)
+class _Direction:
+    """The part of the page for one direction.
 
+    The methods `_shown_...` return {component: its new value or properties}.
 
-def _card(title: str, text: str) -> gr.HTML:
-    return gr.HTML(f"<h2>{title}</h2><p>{text}</p>")
+    Args:
+        service: the model.
+        direction: "a2b" or "b2a".
+        start: the event on which a visitor sees this part for the first time.
+    """
 
+    def __init__(self, service: ModelService, direction: str, start: Callable):
+        self._service = service
+        self._direction = direction
+        self._styled = bool(service.model.style_dim)
+        self._session = gr.State()
+        self._sliders: list[gr.Slider] = []
+        self._galleries: dict[str, gr.Gallery] = {}  # By the attribute of Session that they show.
+        with gr.Column(elem_classes="pixels" if service.small else ""):
+            self._equation()
+            with gr.Row(elem_classes="choices"):
+                with gr.Column(scale=2, min_width=300, elem_classes="card"):
+                    reason = service.no_images_reason
+                    text = f"{reason} Upload" if reason else "Test images of the data set. Or upload"
+                    gr.HTML(f"<h2>Choose a picture</h2><p>{html.escape(text)} your own.</p>")
+                    self._photo, self._more_pictures = self._choice("pictures", "photo")
+                with gr.Column(scale=3, min_width=300, elem_classes="card"), gr.Tabs():
+                    self._tabs()
+        parts = [part for part in vars(self).values() if isinstance(part, gr.blocks.Block)]
+        self._outputs = [*parts, *self._sliders, *self._galleries.values()]
+        self._connect(start)
 
-def _equation(service: ModelService) -> dict[str, Any]:
-    """Content + style = translation."""
-    parts: dict[str, Any] = {}
-    kind = "" if service.style_dim else "styleless"
-    with gr.Row(elem_id="equation", elem_classes=kind, equal_height=True):
-        with gr.Column(elem_classes=["card", "content"], min_width=0):
-            _card("Content" if service.style_dim else "Before", "What the picture shows.")
-            parts["before"] = gr.HTML(elem_id="before")
-        if service.style_dim:
-            with gr.Column(elem_classes=["card", "style"], min_width=0):
-                parts |= _sliders(service)
-        with gr.Column(elem_classes=["card", "result"], min_width=0):
-            if service.style_dim:
-                _card("Translation", "The same content in this style.")
-            else:
-                _card("After", "The same content, translated.")
-            parts["after"] = gr.HTML(elem_id="after")
-    return parts
+    def _equation(self):
+        """Content + style = translation."""
+        with gr.Row(elem_classes=["equation", "" if self._styled else "styleless"], equal_height=True):
+            with gr.Column(elem_classes=["card", "content"], min_width=0):
+                title = "Content" if self._styled else "Before"
+                gr.HTML(f"<h2>{title}</h2><p>What the picture shows.</p>")
+                text = "Upload a photo below."
+                self._before = gr.HTML(f'<div class="empty">{text}</div>', elem_classes="before")
+            if self._styled:
+                with gr.Column(elem_classes=["card", "style"], min_width=0):
+                    self._style()
+            with gr.Column(elem_classes=["card", "result"], min_width=0):
+                name, text = ("Translation", " in this style") if self._styled else ("After", ", translated")
+                gr.HTML(f"<h2>{name}</h2><p>The same content{text}.</p>")
+                self._after = gr.HTML('<div class="empty"></div>', elem_classes="after")
+                with gr.Row():
+                    self._picture_file = _download("picture_file", "Picture (.png)")
+                    self._code_file = _download("code_file", "Style code (.npy)", visible=self._styled)
 
+    def _style(self):
+        count = self._service.model.style_dim
+        text = "one number. Move it." if count == 1 else f"{count} numbers. Move them."
+        gr.HTML(f"<h2>Style</h2><p>How it looks: {text}</p>")
+        with gr.Column(elem_classes=["sliders", "many" if count > 4 else ""]):
+            for k in range(count):
+                ends = -_SLIDER_RANGE, _SLIDER_RANGE
+                self._sliders.append(_slider(f"slider{k}", f"Number {k + 1}", *ends, value=0, step=0.05))
+        self._origin = gr.HTML(elem_classes="origin")
+        with gr.Row():
+            self._random_style = _button("random_style", "Random style")
+            self._keep = _button("keep", "Keep this style", variant="primary")
 
-def _sliders(service: ModelService) -> dict[str, Any]:
-    numbers, them = (
-        ("one number", "it") if service.style_dim == 1 else (f"{service.style_dim} numbers", "them")
-    )
-    _card("Style", f"How it looks: {numbers}. Move {them}.")
-    with gr.Column(elem_id="sliders", elem_classes="many" if service.style_dim > 4 else ""):
-        parts = {
-            f"slider{k}": gr.Slider(
-                -handlers.SLIDER_RANGE,
-                handlers.SLIDER_RANGE,
-                value=0,
-                step=_SLIDER_STEP,
-                label=f"Number {k + 1}",
-                elem_id=f"slider{k}",
-                buttons=[],
-            )
-            for k in range(service.style_dim)
-        }
-    parts["origin"] = gr.HTML(elem_id="origin")
-    with gr.Row():
-        parts["random_style"] = gr.Button("Random style", size="sm", min_width=100, elem_id="random_style")
-        parts["keep"] = gr.Button(
-            "Keep this style", size="sm", min_width=100, variant="primary", elem_id="keep"
-        )
-    return parts
+    def _choice(self, name, upload):
+        """A gallery of pictures to choose from; returns the components to upload one and to show others."""
+        self._galleries[name] = _gallery(name)
+        more = None if self._service.no_images_reason else _button(f"more_{name}", "Other pictures")
+        return gr.File(file_types=["image"], show_label=False, height=130, elem_classes=upload), more
 
+    def _tabs(self):
+        if self._styled:
+            with gr.Tab("Random"):
+                gr.HTML("<p>The same content in random styles. Click one.</p>")
+                self._galleries["random"] = _gallery("random")
+                self._more = _button("more", "More")
+        if self._service.guided:
+            with gr.Tab("From a picture"):
+                gr.HTML("<p>Use the style of another picture. Its content has no effect.</p>")
+                self._reference, self._more_references = self._choice("references", "reference")
+        if self._styled:
+            with gr.Tab("Kept"):
+                self._kept()
+        with gr.Tab("Table"):
+            styles = " in all kept styles: one row per picture, one column per style" if self._styled else ""
+            gr.HTML(f"<p>Several pictures{styles}.</p>")
+            with gr.Row(elem_classes="ask"):
+                self._rows = _slider("rows", "Pictures", 1, 12, value=4, step=1)
+                self._make_table = _button("make_table", "Show", variant="primary")
+            self._table = _image("table", visible=False)
 
-def _picture_choice(service: ModelService) -> dict[str, Any]:
-    _card("Choose a picture", _where_from(service))
-    parts = {"pictures": _gallery("pictures", 4)}
-    if not service.no_images_reason:
-        parts["more_pictures"] = gr.Button("Other pictures", size="sm", elem_id="more_pictures")
-    parts["photo"] = _drop("photo")
-    parts["photo_message"] = gr.HTML(elem_id="photo_message")
-    return parts
-
-
-def _where_from(service: ModelService) -> str:
-    if service.no_images_reason:
-        return html.escape(f"{service.no_images_reason} Upload your own.")
-    return "Test images of the data set. Or upload your own."
-
-
-def _gallery(name: str, columns: int) -> gr.Gallery:
-    return gr.Gallery(
-        columns=columns,
-        elem_id=name,
-        elem_classes="gallery",
-        show_label=False,
-        allow_preview=False,
-        interactive=False,
-        format="png",
-        height="auto",
-        object_fit="contain",
-        buttons=[],
-        container=False,
-    )
-
-
-def _drop(name: str) -> gr.File:
-    return gr.File(file_types=["image"], show_label=False, height=130, elem_id=name, elem_classes="drop")
-
-
-def _tabs(service: ModelService) -> dict[str, Any]:
-    parts: dict[str, Any] = {}
-    if service.style_dim:
-        with gr.Tab("Random"):
-            gr.HTML("<p>The same content in random styles. Click one.</p>")
-            parts["random"] = _gallery("random", 5)
-            parts["more"] = gr.Button("More", size="sm", elem_id="more")
-    if service.guided:
-        with gr.Tab("From a picture", id="guided") as parts["guided_tab"]:
-            gr.HTML("<p>Use the style of another picture. Its content has no effect.</p>")
-            parts["references"] = _gallery("references", 6)
-            if not service.no_images_reason:
-                parts["more_references"] = gr.Button("Other pictures", size="sm", elem_id="more_references")
-            parts["reference"] = _drop("reference")
-            parts["reference_message"] = gr.HTML(elem_id="reference_message")
-    if service.style_dim:
-        with gr.Tab("Kept", id="kept") as parts["kept_tab"]:
-            parts |= _kept()
-    with gr.Tab("Table"):
-        text = "Several pictures"
-        text += (
-            " in all kept styles: one row per picture, one column per style." if service.style_dim else "."
-        )
-        gr.HTML(f"<p>{text}</p>")
+    def _kept(self):
+        use = "<code>munit_tf.translate --style_from=styles.npy</code> uses them."
+        gr.HTML(f"<p>Click one to select it. {use}</p>")
+        self._galleries["kept"] = _gallery("kept")
+        with gr.Row():
+            self._codes_file = _download("codes_file", "")
+            self._clear = _button("clear_kept", "Clear all")
+        gr.HTML("<h3>Interpolation</h3>")
         with gr.Row(elem_classes="ask"):
-            parts["rows"] = gr.Slider(1, 12, value=4, step=1, label="Pictures", buttons=[], elem_id="rows")
-            parts["make_table"] = gr.Button("Show", variant="primary", size="sm", elem_id="make_table")
-        parts["table"] = gr.HTML(elem_id="table")
-    return parts
+            self._first = gr.Dropdown(label="From", min_width=100)
+            self._last = gr.Dropdown(label="To", min_width=100)
+            self._steps = _slider("steps", "Steps", 2, 24, value=8, step=1)
+            self._interpolate = _button("interpolate", "Show", variant="primary")
+        with gr.Row(visible=False, elem_classes="interpolation") as self._interpolation:
+            self._animation = _image("animation", min_width=200)
+            with gr.Column(scale=3, min_width=200):
+                self._strip = _gallery("strip")
+                self._strip_file = _download("strip_file", "Strip (.png)")
+
+    def _connect(self, start):
+        start(self._start, self._session, self._outputs, **_EVENT)
+        if self._styled:
+            self._fill(self._before.change, "kept")
+            self._fill(self._before.change, "random")
+        uploads = self._photo, self._more_pictures
+        self._connect_choice("pictures", Session.choose, self._shown_picture, *uploads)
+        busy = dict(show_progress="full", show_progress_on=self._rows)
+        self._on(self._make_table.click, self._shown_table, self._rows, **busy)
+        if not self._styled:
+            return
+        for k, slider in enumerate(self._sliders):
+            outputs = [self._origin, self._after, self._picture_file, self._code_file]
+            # While an image is computed, only the slider's latest value is queued.
+            options = dict(show=self._shown_move, outputs=outputs, trigger_mode="always_last")
+            self._on(slider.input, lambda session, value, k=k: session.move(k, value), slider, **options)
+        self._on(self._random_style.click, Session.draw, show=self._shown_style)
+        for name in ("random", "kept"):
+            self._connect_choice(name, Session.take_style, self._shown_style)
+        self._fill(self._on(self._more.click, Session.draw_more, outputs=[]).then, "random")
+        self._fill(self._on(self._keep.click, Session.keep, show=self._shown_keep).then, "kept")
+        self._fill(
+            self._on(self._clear.click, lambda session: session.kept.clear(), show=self._shown_kept).then,
+            "kept",
+        )
+        ends = self._first, self._last, self._steps
+        busy = dict(show_progress="full", show_progress_on=self._steps)
+        self._on(self._interpolate.click, self._shown_interpolation, *ends, **busy)
+        if self._service.guided:
+            uploads = self._reference, self._more_references
+            self._connect_choice("references", Session.take_style_of, self._shown_style, *uploads)
+
+    def _on(self, event, handler, *inputs, show=None, **options):
+        """Calls a handler with the Session and the values of `inputs`; it returns changes, or else `show`."""
+
+        @functools.wraps(handler)
+        def run(session, *values):
+            with _errors_shown(session):
+                changes = handler(session, *values)
+                return show(session) if show else changes
+
+        return event(run, [self._session, *inputs], **{"outputs": self._outputs, **_EVENT, **options})
+
+    def _connect_choice(self, name, use, show, file=None, more=None):
+        """Calls `use` with the item of a gallery that is clicked, or with an uploaded picture."""
+
+        def choose(session: Session, event: gr.SelectData) -> None:
+            items = getattr(session, name)
+            if event.index >= len(items):
+                raise InputError(_EXPIRED)
+            use(session, items[event.index])
+
+        def add(session, path):
+            try:
+                use(session, getattr(session, name).add(path))
+                return {file: None, **show(session), **self._shown_list(session, name)}
+            except InputError as error:  # An exception would leave the file in its field.
+                gr.Warning(html.escape(str(error)), duration=None)
+                return {file: None}
+
+        def show_more(session):
+            getattr(session, name).more()
+            return self._shown_list(session, name)
+
+        self._on(self._galleries[name].select, choose, show=show)
+        if file:
+            self._on(file.upload, add, file)
+        if more:
+            self._on(more.click, show_more)
+
+    def _fill(self, event, name):
+        """Shows the picture in the styles of a gallery, a few at a time if they take long."""
+
+        def fill(session):
+            with _errors_shown(session):
+                picture, codes, shown = session.picture, np.array(getattr(session, name)), time.monotonic()
+                thumbnails = []
+                for image in session.translations(codes) if picture and len(codes) else ():
+                    if session.picture is not picture:
+                        return
+                    thumbnails.append(files.thumbnail(files.to_image(image)))
+                    if time.monotonic() - shown > _REDRAW_EVERY_S:
+                        yield gr.Gallery(thumbnails, selected_index=None)
+                        shown = time.monotonic()
+                yield gr.Gallery(thumbnails, selected_index=None)
+
+        return event(fill, self._session, self._galleries[name], **_EVENT)
+
+    def _start(self, session):
+        with _errors_shown(True):
+            if session:
+                return gr.skip()
+            session = Session(self._service, self._direction)
+            changes = {self._session: session, **self._shown_list(session, "pictures")}
+            if self._styled:
+                changes |= {**self._shown_style(session), **self._shown_kept(session)}
+            if self._service.guided:
+                changes |= self._shown_list(session, "references")
+            return changes | self._shown_picture(session)
+
+    def _shown_list(self, session, name):
+        pictures = [files.thumbnail(each.image) for each in getattr(session, name)]
+        return {self._galleries[name]: gr.Gallery(pictures, selected_index=None)}
+
+    def _shown_picture(self, session):
+        if session.picture is None:
+            return {}
+        facts = f"{session.encoded.width} × {session.encoded.height} pixels"
+        if self._service.model.has_content_code:
+            facts += " · content code " + " × ".join(map(str, session.encoded.code.shape[1:]))
+        facts = html.escape(". ".join(filter(None, (facts, session.picture.notes))))
+        before = f'{_img(session.picture.image, "the picture")}<div class="facts">{facts}</div>'
+        return {self._before: before, **self._shown_translation(session), **self._no_results()}
+
+    def _shown_translation(self, session):
+        if session.picture is None:
+            return {}
+        image = files.to_image(session.translation())
+        folder, name = files.new_folder(), f"{session.picture.name}_{self._direction}.png"
+        changes = {
+            self._after: _img(image, "the translation"),
+            self._picture_file: _ready(files.png(folder / name, image)),
+        }
+        if self._styled:
+            changes[self._code_file] = _ready(files.npy(folder / "style.npy", [session.style]))
+        # A slider makes many files. The last but one is kept: its download may have begun.
+        session.folders.append(folder)
+        if len(session.folders) > 2:
+            shutil.rmtree(session.folders.pop(0), ignore_errors=True)
+        return changes
+
+    def _shown_move(self, session):
+        return {self._origin: "", **self._shown_translation(session)}
+
+    def _shown_style(self, session):
+        changes = {}
+        for slider, value in zip(self._sliders, session.style.tolist()):
+            # The range is widened if the value needs it.
+            most = max(_SLIDER_RANGE, float(np.ceil(abs(value))))
+            changes[slider] = gr.Slider(minimum=-most, maximum=most, value=round(value, 2))
+        origin = ""
+        if session.reference:
+            text = html.escape(f"The style of this picture. {session.reference.notes}")
+            origin = f"{_img(files.thumbnail(session.reference.image), 'the reference')}<span>{text}</span>"
+        return {**changes, self._origin: origin, **self._shown_translation(session)}
+
+    def _shown_keep(self, session):
+        gr.Info("The style is now in “Kept”.", duration=3)
+        return self._shown_kept(session)
+
+    def _shown_kept(self, session):
+        count = len(session.kept)
+        codes = files.npy(files.new_folder() / "styles.npy", session.kept) if count else None
+        choices = [(f"style {k + 1}", k) for k in range(count)]
+        return {
+            self._codes_file: gr.DownloadButton(
+                f"These {count} codes (.npy)", codes, interactive=bool(count)
+            ),
+            self._first: gr.Dropdown(choices, value=0 if count else None),
+            self._last: gr.Dropdown(choices, value=count - 1 if count else None),
+            **self._no_results(),
+        }
+
+    def _no_results(self):
+        hidden = gr.update(visible=False)
+        return {self._table: hidden, **({self._interpolation: hidden} if self._styled else {})}
+
+    def _shown_interpolation(self, session, first, last, steps):
+        if first is None or last is None or max(first, last) >= len(session.kept):
+            raise InputError("Choose two kept styles first: “Keep this style” adds one.")
+        codes = slerp(session.kept[first], session.kept[last], int(steps))
+        frames = [files.to_image(each) for each in session.translations(codes)]
+        labels = [f"{t:.2f}" for t in np.linspace(0, 1, len(frames))]
+        folder = files.new_folder()
+        return {
+            self._interpolation: gr.Row(visible=True),
+            self._animation: files.gif(folder / "animation.gif", frames),
+            self._strip: [(files.thumbnail(frame), label) for frame, label in zip(frames, labels)],
+            self._strip_file: _ready(files.png(folder / "strip.png", result_grid.arrange([frames], labels))),
+        }
+
+    def _shown_table(self, session, rows):
+        if self._styled and not session.kept:
+            raise InputError("There is no kept style: “Keep this style” adds one.")
+        images = [[each.image, *map(files.to_image, results)] for each, results in session.table(int(rows))]
+        styles = [f"style {k + 1}" for k in range(len(session.kept))] or [""]
+        table = result_grid.arrange(images, ["picture", *styles])
+        return {self._table: gr.Image(files.png(files.new_folder() / "table.png", table), visible=True)}
 
 
-def _kept() -> dict[str, Any]:
-    gr.HTML(
-        "<p>Click one to select it. <code>munit_tf.translate --style_from=styles.npy</code> uses them.</p>"
-    )
-    parts = {"kept": _gallery("kept", 6), "codes": gr.HTML(elem_id="codes")}
-    parts["clear_kept"] = gr.Button("Clear all", size="sm", elem_id="clear_kept")
-    gr.HTML("<h3>Interpolation</h3>")
-    with gr.Row(elem_classes="ask"):
-        parts["first"] = gr.Dropdown(label="From", elem_id="first", min_width=100)
-        parts["last"] = gr.Dropdown(label="To", elem_id="last", min_width=100)
-        parts["steps"] = gr.Slider(2, 24, value=8, step=1, label="Steps", buttons=[], elem_id="steps")
-        parts["interpolate"] = gr.Button("Show", variant="primary", size="sm", elem_id="interpolate")
-    parts["interpolation"] = gr.HTML(elem_id="interpolation")
-    return parts
+@contextlib.contextmanager
+def _errors_shown(session: Any) -> Iterator[None]:
+    """Shows an InputError as a message on the page, also if the server has discarded the session."""
+    try:
+        if not session:
+            raise InputError(_EXPIRED)
+        yield
+    except InputError as error:
+        raise gr.Error(html.escape(str(error)), duration=None, print_exception=False) from error
+
+
+def _img(image, alt):
+    """An image in full resolution. A data URI is faster than gr.Image, which makes the browser ask twice."""
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=1)
+    return f'<img src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}" alt="{alt}">'
+
+
+def _button(name, text, **options):
+    return gr.Button(text, size="sm", min_width=100, elem_classes=name, **options)
+
+
+def _download(name, text, **options):
+    return gr.DownloadButton(text, size="sm", min_width=100, interactive=False, elem_classes=name, **options)
+
+
+def _ready(path):
+    return gr.DownloadButton(value=path, interactive=True)
+
+
+def _slider(name, label, *ends, **options):
+    return gr.Slider(*ends, label=label, buttons=[], elem_classes=name, **options)
+
+
+def _image(name, **options):
+    look = dict(show_label=False, container=False, buttons=["download", "fullscreen"])
+    return gr.Image(interactive=False, elem_classes=["image", name], **look, **options)
+
+
+def _gallery(name):
+    look = dict(show_label=False, container=False, height="auto", object_fit="contain")
+    options = dict(allow_preview=False, interactive=False, buttons=[], elem_classes=["gallery", name])
+    return gr.Gallery(format="png", **look, **options)

@@ -27,17 +27,12 @@ class Picture:
 
 
 def fit(name: str, image: Image.Image, resize: int, max_pixels: int, notes: str = "") -> Picture:
-    """Resizes the shorter side of a picture as in training, and limits its number of pixels.
+    """Resizes the shorter side to `resize` pixels, as in training, or less if height x width > `max_pixels`.
 
-    Args:
-        name: of the picture.
-        image: RGB.
-        resize: the shorter side after resizing, in pixels.
-        max_pixels: the largest height x width; a larger picture is scaled down further.
-        notes: earlier changes.
+    `notes` are those of earlier changes.
 
     Raises:
-        InputError: it is too long and thin to be resized.
+        InputError: the picture is too long and thin to be resized.
     """
     try:
         fitted = pipeline.resize_shorter(image, resize)
@@ -62,18 +57,17 @@ def read(path: str, resize: int, max_pixels: int) -> Picture:
     Raises:
         InputError: the file is empty, damaged, not an image, or has too many pixels.
     """
-    file_name = os.path.basename(path)
+    name = os.path.basename(path)
     with open(path, "rb") as file:
-        data = file.read()
-    image, header = decoding.decode(data, file_name), decoding.read_header(path)
-    notes = ""
-    if header.animated:
-        notes += " This is the first frame of an animation."
-    if header.mode == "CMYK":
-        notes += " Its CMYK colours were converted to RGB without a colour profile."
-    if header.transparent:
-        notes += " Transparent areas became white."
-    return fit(os.path.splitext(file_name)[0], image, resize, max_pixels, notes)
+        image = decoding.decode(file.read(), name)
+    header = decoding.read_header(path)
+    notes = {
+        " This is the first frame of an animation.": header.animated,
+        " Its CMYK colours were converted to RGB without a colour profile.": header.mode == "CMYK",
+        " Transparent areas became white.": header.transparent,
+    }
+    text = "".join(note for note, applies in notes.items() if applies)
+    return fit(os.path.splitext(name)[0], image, resize, max_pixels, text)
 
 
 def _size(image: Image.Image) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import tempfile
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from munit_tf.errors import InputError
 from munit_tf.explorer.model_service import ModelService
@@ -19,8 +20,11 @@ _FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
-class Server:
-    """Serves the page; a context manager that stops the server.
+@contextlib.contextmanager
+def serve(
+    service: ModelService, port: int | None = None, share: bool = False, hosts: Iterable[str] = ()
+) -> Iterator[tuple[str, str | None]]:
+    """Serves the page; at the end, stops the server and deletes its files, also uploaded ones.
 
     Args:
         service: the model.
@@ -29,39 +33,32 @@ class Server:
         hosts: host names, with a port if browsers show one, of a reverse proxy or a forwarded port; requests
             under any other name are refused.
 
-    Attributes:
-        address: the URL on this machine.
-        public_address: the public URL, or None.
+    Yields:
+        (the URL on this machine, the public URL or None).
 
     Raises:
         InputError: the port is not free.
     """
-
-    def __init__(
-        self, service: ModelService, port: int | None = None, share: bool = False, hosts: Iterable[str] = ()
-    ):
-        hosts = {host.lower() for host in hosts}
-        # The folder of uploads is deleted with the server. Gradio reads these variables when it is imported
-        # and when a page is built.
-        self._files = tempfile.TemporaryDirectory(prefix="munit_tf-explore-")
-        os.environ["GRADIO_TEMP_DIR"] = self._files.name
+    hosts = {host.lower() for host in hosts}
+    with tempfile.TemporaryDirectory(prefix="munit_tf-explore-") as folder:
+        # Gradio reads these variables when it is imported and when a page is built.
+        os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
         import gradio as gr
 
         from munit_tf.explorer import guard, page
 
-        theme = gr.themes.Soft(primary_hue="indigo", neutral_hue="slate", font=_FONT, font_mono=_MONO)
-        self._page = page.build(service)
-        self._page.queue(default_concurrency_limit=4)
+        blocks = page.build(service)
+        blocks.queue(default_concurrency_limit=4)
         try:
-            _, self.address, self.public_address = self._page.launch(
+            _, address, public_address = blocks.launch(
                 server_name="127.0.0.1",
                 server_port=port,
                 share=share,
                 prevent_thread_lock=True,
                 quiet=True,
-                theme=theme,
+                theme=gr.themes.Soft(primary_hue="indigo", neutral_hue="slate", font=_FONT, font_mono=_MONO),
                 css_paths=pathlib.Path(__file__).with_name("page.css"),
                 footer_links=[],
                 max_file_size=_LARGEST_UPLOAD,
@@ -72,18 +69,11 @@ class Server:
                 run_history=False,
                 app_kwargs=guard.app_options(hosts),
             )
+            if public_address:
+                hosts.add(urllib.parse.urlsplit(public_address).netloc)
+            yield address, public_address
         except OSError as error:
-            self.__exit__()
             ports = f"--port={port} is" if port else f"ports {_FIRST_PORT} to {_FIRST_PORT + 99} are"
             raise InputError(f"{ports} not free: choose another with --port") from error
-        if self.public_address:
-            hosts.add(urllib.parse.urlsplit(self.public_address).netloc)
-
-    def __enter__(self) -> Server:
-        """Returns itself."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Stops the server and removes uploaded files."""
-        self._page.close(verbose=False)
-        self._files.cleanup()
+        finally:
+            blocks.close(verbose=False)

@@ -64,13 +64,13 @@ def open_page(context, address, random=10):
     page = context.new_page()
     page.set_default_timeout(30_000)
     page.goto(address)
-    page.wait_for_function(f"document.querySelectorAll('#random img').length == {random}")
+    page.wait_for_function(f"document.querySelectorAll('.random img').length == {random}")
     return page
 
 
 def shown(page, part):
     """The pixels of the picture in a part, uint8 [H,W,3]."""
-    return pixels(base64.b64decode(page.get_attribute(f"#{part} img", "src").partition(",")[2]))
+    return pixels(base64.b64decode(page.get_attribute(f".{part} img", "src").partition(",")[2]))
 
 
 def pixels(data):
@@ -80,10 +80,10 @@ def pixels(data):
 @contextlib.contextmanager
 def changing(page, part="after"):
     """Waits until what is done inside has changed a part's picture."""
-    before = page.get_attribute(f"#{part} img", "src")
+    before = page.get_attribute(f".{part} img", "src")
     yield
     page.wait_for_function(
-        "([part, before]) => { const image = document.querySelector(`#${part} img`);"
+        "([part, before]) => { const image = document.querySelector(`.${part} img`);"
         " return image && image.src != before }",
         arg=[part, before],
     )
@@ -91,21 +91,29 @@ def changing(page, part="after"):
 
 def move(page, slider, value):
     with changing(page):
-        page.fill(f"#slider{slider} input[type=range]", str(value))
+        page.fill(f".slider{slider} input[type=range]", str(value))
 
 
 def upload(page, part, path):
-    page.set_input_files(f"#{part} input[type=file]", str(path))
+    page.set_input_files(f".{part} input[type=file]", str(path))
 
 
-def download(page, part, text, path):
-    """Clicks a link and saves what comes."""
+def download(page, control, path):
+    """Clicks a button and saves what comes; returns the name that the browser suggests."""
     with page.expect_download() as waiting:
-        page.click(f"#{part} a:has-text('{text}')")
+        page.click(control)
     waiting.value.save_as(path)
     return waiting.value.suggested_filename
 
 
-def message(page, part, pattern):
-    """Waits for a message that fits."""
-    page.locator(f"#{part}").get_by_text(re.compile(pattern)).wait_for()
+def note(page, part, pattern):
+    """Waits for a text that fits in a part of the page."""
+    page.locator(f".{part}").get_by_text(re.compile(pattern)).wait_for()
+
+
+def refusal(page, pattern):
+    """Waits for a message that fits, the only one, and closes it."""
+    toast = page.locator(".toast-body.warning", has_text=re.compile(pattern))
+    toast.wait_for()
+    toast.get_by_test_id("toast-close").click()
+    toast.wait_for(state="detached")

@@ -12,8 +12,8 @@ from playwright.sync_api import sync_playwright
 MOVES = 40
 # From the slider's event to the frame after the new picture was decoded.
 _MOVE = """([value]) => new Promise(done => {
-  const slider = document.querySelector('#slider0 input[type=range]');
-  const part = document.querySelector('#after'), before = part.querySelector('img').src;
+  const slider = document.querySelector('.slider0 input[type=range]');
+  const part = document.querySelector('.after'), before = part.querySelector('img').src;
   let start = 0;
   const watch = new MutationObserver(() => {
     const image = part.querySelector('img');

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from explorer.browsing import changing, download, message, move, open_page, pixels, shown, upload
+from explorer.browsing import changing, download, move, note, open_page, pixels, refusal, shown, upload
 from inference.run_folders import RESIZE, make_images, read
 from PIL import Image
 
@@ -31,13 +31,25 @@ def assert_close(got, wanted):
     assert np.abs(got.astype(int) - wanted).max() <= 1
 
 
+def assert_table(table, model, codes):
+    """Each of four rows: a picture, then its translation in each style, enlarged four times."""
+    columns, side = 1 + len(codes), RESIZE * 4
+    assert table.shape == (22 + 4 * (side + 4) + 4, columns * (side + 4) + 4, 3)
+    for row in range(4):
+        image = Shapes("a", "test", RESIZE)[row]
+        wanted = [np.asarray(image), *(translated(model, image, code) for code in codes)]
+        for column, cell in enumerate(wanted):
+            top, left = 22 + 4 + row * (side + 4), 4 + column * (side + 4)
+            assert_close(table[top : top + side : 4, left : left + side : 4], cell)
+
+
 def test_first_picture_in_the_first_style_each_way(new_page, model):
     page = new_page()
     image = Shapes("a", "test", RESIZE)[0]
     np.testing.assert_array_equal(shown(page, "before"), np.asarray(image))
     assert_close(shown(page, "after"), translated(model, image, model.prior_style(10)[0]))
     np.testing.assert_allclose(
-        [float(page.input_value(f"#slider{k} input[type=range]")) for k in range(3)],
+        [float(page.input_value(f".slider{k} input[type=range]")) for k in range(3)],
         model.prior_style(10)[0],
         atol=0.026,
     )
@@ -46,6 +58,19 @@ def test_first_picture_in_the_first_style_each_way(new_page, model):
     image = Shapes("b", "test", RESIZE)[0]
     np.testing.assert_array_equal(shown(page, "before"), np.asarray(image))
     assert_close(shown(page, "after"), translated(model, image, model.prior_style(10)[0], "b2a"))
+    page.wait_for_function("document.querySelectorAll('.random img').length == 10")
+
+
+def test_each_direction_keeps_its_picture_and_style(new_page):
+    page = new_page()
+    move(page, 0, 1.5)
+    first = shown(page, "before"), shown(page, "after")
+    with changing(page):
+        page.get_by_text("filled shapes → outlines").click()
+    with changing(page):
+        page.get_by_text("outlines → filled shapes").click()
+    np.testing.assert_array_equal(first, [shown(page, "before"), shown(page, "after")])
+    assert page.input_value(".slider0 input[type=range]") == "1.5"
 
 
 def test_own_photo_sliders_and_the_code_for_translate(new_page, run, tmp_path):
@@ -53,13 +78,13 @@ def test_own_photo_sliders_and_the_code_for_translate(new_page, run, tmp_path):
     folder = make_images(tmp_path / "in", [(90, 60)], prefix="holiday", suffix=".png")
     with changing(page, "before"):
         upload(page, "photo", folder / "holiday0.png")
-    message(page, "photo_message", f"Resized from 90 x 60 to {RESIZE * 3 // 2} x {RESIZE} pixels")
+    note(page, "before", f"Resized from 90 x 60 to {RESIZE * 3 // 2} x {RESIZE} pixels")
     first = shown(page, "after")
     move(page, 0, 1.5)
     move(page, 2, -2)
     assert np.abs(first.astype(int) - shown(page, "after")).max() > 20
-    assert download(page, "after", "Style code", tmp_path / "style.npy") == "style.npy"
-    assert download(page, "after", "Picture", tmp_path / "x.png") == "holiday0_a2b.png"
+    assert download(page, ".code_file", tmp_path / "style.npy") == "style.npy"
+    assert download(page, ".picture_file", tmp_path / "x.png") == "holiday0_a2b.png"
     code = np.load(tmp_path / "style.npy")
     assert code.shape == (1, 3) and code[0, [0, 2]].tolist() == [1.5, -2]
     flags = ["--direction=a2b", f"--style_from={tmp_path / 'style.npy'}", f"--output={tmp_path / 'out'}"]
@@ -70,32 +95,33 @@ def test_own_photo_sliders_and_the_code_for_translate(new_page, run, tmp_path):
 
 def test_random_and_kept_styles(new_page, model, tmp_path):
     page = new_page()
-    page.click("#more")
-    page.wait_for_function("document.querySelectorAll('#random img').length == 20")
+    page.click(".more")
+    page.wait_for_function("document.querySelectorAll('.random img').length == 20")
     with changing(page):
-        page.click("#random button >> nth=12")
-    page.click("#keep")
+        page.click(".random button >> nth=12")
+    page.click(".keep")
     page.get_by_role("tab", name="Kept").click()
-    page.wait_for_function("document.querySelectorAll('#kept img').length == 4")
-    download(page, "codes", "These 4 codes", tmp_path / "styles.npy")
+    page.wait_for_function("document.querySelectorAll('.kept img').length == 4")
+    assert page.inner_text(".codes_file") == "These 4 codes (.npy)"
+    assert download(page, ".codes_file", tmp_path / "styles.npy") == "styles.npy"
     codes = np.load(tmp_path / "styles.npy")
     np.testing.assert_array_equal(codes[:3], model.prior_style(10)[:3])
     np.testing.assert_array_equal(codes[3], model.prior_style(10, seed=1)[2])
 
-    page.click("#interpolate")
-    page.wait_for_selector("#interpolation .strip img >> nth=7")
-    download(page, "interpolation", "Animation", tmp_path / "animation.gif")
+    page.click(".interpolate")
+    page.wait_for_selector(".strip img >> nth=7")
+    assert download(page, ".animation a", tmp_path / "animation.gif") == "animation.gif"
     with Image.open(tmp_path / "animation.gif") as animation:
         assert animation.n_frames == 8 + 6  # Forward and backward.
 
     page.get_by_role("tab", name="Table").click()
-    page.click("#make_table")
-    page.wait_for_selector("#table img")
-    cells = page.locator("#table img")
-    assert cells.count() == 4 * (1 + 4)
+    page.click(".make_table")
+    page.wait_for_selector(".table img")
+    assert download(page, ".table a", tmp_path / "table.png") == "table.png"
+    assert_table(read(tmp_path / "table.png"), model, codes)
     with changing(page):
         page.get_by_role("tab", name="Kept").click()
-        page.click("#kept button >> nth=1")
+        page.click(".kept button >> nth=1")
     assert_close(shown(page, "after"), translated(model, Shapes("a", "test", RESIZE)[0], codes[1]))
 
 
@@ -103,18 +129,18 @@ def test_style_of_a_reference(new_page, model, tmp_path):
     page = new_page()
     page.get_by_role("tab", name="From a picture").click()
     with changing(page):
-        page.click("#references button >> nth=3")
-    download(page, "after", "Style code", tmp_path / "style.npy")
+        page.click(".references button >> nth=3")
+    download(page, ".code_file", tmp_path / "style.npy")
     reference = pipeline.to_array(Shapes("b", "test", RESIZE)[3])
     wanted = model.encode_style(reference[np.newaxis], "b")
     np.testing.assert_allclose(np.load(tmp_path / "style.npy"), wanted, atol=1e-5)
     photo = make_images(tmp_path / "in", [(RESIZE, RESIZE)]) / "image0.png"
     with changing(page):
         upload(page, "reference", photo)
-    download(page, "after", "Style code", tmp_path / "photo.npy")
+    download(page, ".code_file", tmp_path / "photo.npy")
     wanted = model.encode_style(pipeline.to_array(Image.open(photo))[np.newaxis], "b")
     np.testing.assert_allclose(np.load(tmp_path / "photo.npy"), wanted, atol=1e-5)
-    assert page.locator("#origin img").count() == 1
+    assert page.locator(".origin img").count() == 1
 
 
 def bad_files(folder):
@@ -144,11 +170,11 @@ def test_bad_uploads(new_page, tmp_path):
     before = shown(page, "before")
     for name, text in bad_files(tmp_path / "bad").items():
         upload(page, "photo", tmp_path / "bad" / name)
-        message(page, "photo_message", text)
         if name.startswith(("print", "film")):
-            assert page.locator("#photo_message .error").count() == 0
+            note(page, "before", text)
+            assert page.locator(".toast-body").count() == 0
         else:
-            assert page.locator("#photo_message .error").count() == 1
+            refusal(page, text)
             np.testing.assert_array_equal(shown(page, "before"), before)
     assert (shown(page, "before") == 0).all()  # The film's first frame.
     move(page, 1, 2)
@@ -172,8 +198,8 @@ def test_visitors_do_not_see_each_others_pictures(new_page, model, tmp_path):
         np.testing.assert_array_equal(shown(page, "before"), np.asarray(image))
         code = [1, *model.prior_style(10)[0][1:]]
         assert_close(shown(page, "after"), translated(model, image, code))
-        page.wait_for_function("document.querySelectorAll('#pictures img').length == 13")
-        seen = page.eval_on_selector_all("#pictures img", "images => images.map(image => image.src)")
+        page.wait_for_function("document.querySelectorAll('.pictures img').length == 13")
+        seen = page.eval_on_selector_all(".pictures img", "images => images.map(image => image.src)")
         assert (pixels(page.request.get(seen[0]).body())[0, 0] == image.getpixel((0, 0))).all()
         for source in seen[1:]:
             assert (
@@ -206,7 +232,7 @@ def test_the_process_talks_to_this_machine_only_and_leaves_nothing(new_page, ser
     page = new_page()
     Image.new("RGB", (80, 40)).save(tmp_path / "photo.png")
     upload(page, "photo", tmp_path / "photo.png")
-    message(page, "photo_message", "to 44 x 22 pixels, the 1000 pixels that --max_pixels allows")
+    note(page, "before", "to 44 x 22 pixels, the 1000 pixels that --max_pixels allows")
     assert list((server.folder / "tmp").glob("munit_tf-explore-*/*"))
     assert server.end() == 130
     assert list((server.folder / "tmp").iterdir()) == []

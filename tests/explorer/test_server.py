@@ -10,7 +10,7 @@ from inference.run_folders import make_run
 
 from munit_tf import explore
 from munit_tf.explorer.model_service import ModelService
-from munit_tf.explorer.server import Server
+from munit_tf.explorer.server import serve
 
 JOIN = "/gradio_api/queue/join"
 
@@ -24,8 +24,8 @@ def service(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def port(service):
-    with Server(service, hosts=["Styles.example.com", "localhost:9000"]) as server:
-        yield int(server.address.split(":")[2].strip("/"))
+    with serve(service, hosts=["Styles.example.com", "localhost:9000"]) as (address, _):
+        yield int(address.split(":")[2].strip("/"))
 
 
 def ask(port, method, path, body=None, **headers):
@@ -178,10 +178,10 @@ def test_the_public_address_is_one_of_its_own(service, monkeypatch):
     from gradio import networking
 
     monkeypatch.setattr(networking, "setup_tunnel", lambda **options: "https://abc.gradio.live")
-    with Server(service, share=True) as server:
-        port = int(server.address.split(":")[2].strip("/"))
+    with serve(service, share=True) as (address, public_address):
+        port = int(address.split(":")[2].strip("/"))
         own = {"Host": "abc.gradio.live", "Origin": "https://abc.gradio.live"}
-        assert server.public_address == "https://abc.gradio.live"
+        assert public_address == "https://abc.gradio.live"
         assert ask(port, "GET", "/", **own)[0] == ask(port, "POST", JOIN, event(), **own)[0] == 200
         assert ask(port, "GET", "/", **{**own, "Host": "abd.gradio.live"})[0] == 403
         assert ask(port, "GET", "/", **{**own, "Origin": "https://abd.gradio.live"})[0] == 403

@@ -13,10 +13,12 @@ import munit_tf
 from munit_tf.cli import command_line
 from munit_tf.config.options import DataConfig
 from munit_tf.data import pipeline
+from munit_tf.data.shapes import Shapes
 from munit_tf.errors import InputError
 from munit_tf.explorer.model_service import ModelService, open_images
-from munit_tf.explorer.server import Server
+from munit_tf.explorer.server import serve
 from munit_tf.explorer.session import Session
+from munit_tf.inference.interpolation import slerp
 from munit_tf.models import METHODS
 from munit_tf.runs import loading, run_folder
 
@@ -44,8 +46,7 @@ def test_a_method(name, tmp_path, monkeypatch):
     run_folder.RunFolder(tmp_path).write_options(command_line.parse(argv, run_folder.CONFIGS)[0])
     monkeypatch.setattr(loading, "load", lambda path: munit_tf.create(method, **{**TINY[method], **more}))
     service = ModelService(str(tmp_path), 10_000)
-    state = Session(service).state
-    state.open()
+    state = Session(service, "a2b")
     if style_dim:
         state.move(1, 0.7)
         assert state.style[1] == np.float32(0.7) and state.style[0] == service.random_codes(10, 0)[0, 0]
@@ -56,20 +57,25 @@ def test_a_method(name, tmp_path, monkeypatch):
     rows = state.table(2)
     assert [len(translations) for _, translations in rows] == [len(state.kept) if style_dim else 1] * 2
     if guided:
-        state.take_style_of(state.references.pictures()[0])
+        state.take_style_of(state.references[0])
         assert state.style.shape == (style_dim,) and state.reference
 
     if importlib.util.find_spec("gradio") is None:
         pytest.skip("Gradio is not installed: the page was not built")
     from munit_tf.explorer import page
 
-    there = {part["props"].get("elem_id") for part in page.build(service).get_config_file()["components"]}
-    assert {f"slider{k}" for k in range(9)} & there == {f"slider{k}" for k in range(style_dim)}
+    there: list[str] = []
+    for part in page.build(service).get_config_file()["components"]:
+        there += part["props"].get("elem_classes") or []
+    assert [there.count(part) for part in ("before", "after", "photo", "table", "pictures")] == [
+        directions
+    ] * 5
+    assert there.count("more_pictures") == directions
+    assert {f"slider{k}" for k in range(9)} & {*there} == {f"slider{k}" for k in range(style_dim)}
     assert ("direction" in there) == (directions == 2)
     assert ("references" in there) == guided
-    for part in ("random", "kept", "interpolation", "codes"):
+    for part in ("random", "kept", "interpolation", "codes_file"):
         assert (part in there) == bool(style_dim)
-    assert {"before", "after", "photo", "table", "pictures", "more_pictures"} <= there
 
 
 @pytest.fixture(scope="module")
@@ -78,48 +84,38 @@ def service(tmp_path_factory):
 
 
 def test_sessions_share_only_the_service(service, tmp_path):
-    one, other = Session(service), Session(service)
-    for session in (one, other):
-        session.state.open()
+    one, other, back = Session(service, "a2b"), Session(service, "a2b"), Session(service, "b2a")
     path = make_images(tmp_path / "in", [(RESIZE, RESIZE)]) / "image0.png"
-    one.state.choose(one.state.sources.add(str(path)))
-    one.state.move(0, 9)
-    one.state.keep()
-    one.state.draw_more()
-    assert (len(one.state.sources.pictures()), len(one.state.kept), len(one.state.random)) == (13, 4, 20)
-    assert (len(other.state.sources.pictures()), len(other.state.kept), len(other.state.random)) == (
-        12,
-        3,
-        10,
-    )
-    assert other.state.picture is not one.state.picture and other.state.style[0] != 9
-    one.switch_direction("b2a")
-    one.state.open()
-    assert len(one.state.sources.pictures()) == 12
-    one.switch_direction("a2b")
-    assert one.state.style[0] == 9
+    one.choose(one.pictures.add(str(path)))
+    one.move(0, 9)
+    one.keep()
+    one.draw_more()
+    assert (len(one.pictures), len(one.kept), len(one.random)) == (13, 4, 20)
+    for each in (other, back):
+        assert (len(each.pictures), len(each.kept), len(each.random)) == (12, 3, 10)
+        assert each.picture is not one.picture and each.style[0] != 9
+    assert one.style[0] == 9
 
 
 def test_a_style_is_kept_once_and_interpolation_connects_two_styles(service):
-    state = Session(service).state
-    state.open()
+    state = Session(service, "a2b")
     state.keep()
     assert len(state.kept) == 3  # The first random style is among them.
-    codes, images = state.interpolate(0, 2, 4)
+    codes = slerp(state.kept[0], state.kept[2], 4)
     np.testing.assert_allclose(codes[[0, -1]], [state.kept[0], state.kept[2]], atol=1e-6)
-    np.testing.assert_allclose(images[0], state.translation(), atol=2e-5)
+    np.testing.assert_allclose(next(state.translations(codes)), state.translation(), atol=2e-5)
 
 
 def test_more_pictures_are_the_next_ones(service):
-    images = Session(service).state.sources
-    first = [np.asarray(each.image) for each in images.pictures()]
+    images = Session(service, "a2b").pictures
+    first = [np.asarray(each.image) for each in images]
     images.more()
-    second = [np.asarray(each.image) for each in images.pictures()]
-    np.testing.assert_array_equal(second[0], service.picture("a", 12).image)
+    second = [np.asarray(each.image) for each in images]
+    np.testing.assert_array_equal(second[0], Shapes("a", "test", RESIZE)[12])
     assert len(first) == len(second) == 12 and not np.array_equal(first[0], second[0])
     for _ in range(8):
         images.more()
-    np.testing.assert_array_equal(images.pictures()[0].image, service.picture("a", 8).image)  # 108 of 100.
+    np.testing.assert_array_equal(images[0].image, Shapes("a", "test", RESIZE)[8])  # 108 of 100.
 
 
 def test_without_the_data_sets_images(tmp_path, monkeypatch):
@@ -140,18 +136,17 @@ def test_a_broken_image_of_the_data_set_is_left_out(service, monkeypatch, capsys
                 raise InputError("x.jpg cannot be decoded")
             return Image.new("RGB", (RESIZE, RESIZE))
 
-    monkeypatch.setattr(service, "_images", {"a": Images(range(3)), "b": Images(range(3))})
-    assert len(Session(service).state.sources.pictures()) == 2
+    monkeypatch.setattr(service, "_images", {"a": Images(range(3)), "b": []})
+    assert len(Session(service, "a2b").pictures) == 2
     assert capsys.readouterr().err == "munit_tf.explore: x.jpg cannot be decoded\n"
 
 
 def test_only_uploads(service, tmp_path, monkeypatch):
     monkeypatch.setattr(service, "_images", None)
-    state = Session(service).state
-    state.open()
-    assert state.picture is None and state.sources.pictures() == []
+    state = Session(service, "a2b")
+    assert state.picture is None and state.pictures == []
     path = make_images(tmp_path / "in", [(RESIZE, RESIZE)]) / "image0.png"
-    state.choose(state.sources.add(str(path)))
+    state.choose(state.pictures.add(str(path)))
     assert len(state.table(4)) == 1
 
 
@@ -160,5 +155,6 @@ def test_a_port_that_is_taken(service):
         pytest.skip("Gradio is not installed: pip install -e '.[explore]'")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(InputError, match=f"^--port={port} is not free: choose another with --port"):
-            Server(service, port)
+        message = f"^--port={port} is not free: choose another with --port"
+        with pytest.raises(InputError, match=message), serve(service, port):
+            pass
