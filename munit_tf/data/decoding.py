@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from munit_tf.data import screening
-from munit_tf.data.colour import Unsupported, scaled_ppm, to_rgb
+from munit_tf.data.color import Unsupported, scaled_ppm, to_rgb
 from munit_tf.data.screening import MAX_BYTES, MAX_PIXELS
 from munit_tf.errors import InputError
 
@@ -59,7 +59,7 @@ class Header:
         height: of the upright image, in pixels.
         mode: Pillow's mode, e.g. "RGB" or "CMYK".
         turned: EXIF gives an orientation other than upright.
-        transparent: it has an alpha channel or a transparent colour.
+        transparent: it has an alpha channel or a transparent color.
         deep: it has 16 bits per channel.
         animated: it has several frames or pages.
         memory: the most bytes that decoding takes, in addition to the file's.
@@ -117,7 +117,7 @@ def decode(data: bytes, name: str) -> Image.Image:
     """Decodes an image file to upright RGB.
 
     Takes the first frame of an animation, applies the EXIF orientation, replaces transparency by white and
-    scales 16-bit grey to 8 bits.
+    scales 16-bit gray to 8 bits.
 
     Args:
         data: the contents of the file.

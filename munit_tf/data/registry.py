@@ -44,7 +44,7 @@ class Entry:
         a: the contents of domain a.
         b: the contents of domain b.
         origin: where the images come from.
-        licence: the terms of use, in a few words.
+        license: the terms of use, in a few words.
         load: (name, DataConfig) -> (train, test), the two dicts of `Dataset`.
         is_here: (name, DataConfig) -> whether `load` needs no download.
     """
@@ -52,7 +52,7 @@ class Entry:
     a: str
     b: str
     origin: str
-    licence: str
+    license: str
     load: Callable[[str, DataConfig], _Sources]
     is_here: Callable[[str, DataConfig], bool] = lambda name, config: True
 
@@ -190,17 +190,17 @@ def _load_archive(name, config):
     )
 
 
-def _tfds_entry(a: str, b: str, licence: str, recipe: tfds.Recipe) -> Entry:
+def _tfds_entry(a: str, b: str, license: str, recipe: tfds.Recipe) -> Entry:
     load = functools.partial(_load_tfds, recipe=recipe)
 
     def is_here(name: str, config: DataConfig) -> bool:
         return tfds.is_here(name, recipe, config)
 
-    return Entry(a, b, f"TFDS {recipe.dataset}", licence, load, is_here)
+    return Entry(a, b, f"TFDS {recipe.dataset}", license, load, is_here)
 
 
-def _archive_entry(a: str, b: str, licence: str) -> Entry:
-    return Entry(a, b, "pix2pix archive", licence, _load_archive, archives.is_here)
+def _archive_entry(a: str, b: str, license: str) -> Entry:
+    return Entry(a, b, "pix2pix archive", license, _load_archive, archives.is_here)
 
 
 _FLICKR = "unclear (photographers on Flickr)"
@@ -233,6 +233,6 @@ NAMES = tuple(ENTRIES)
 def descriptions() -> dict[str, str]:
     """{name: contents, origin and license of the data set, in one line}."""
     return {
-        name: f"{entry.a} (a), {entry.b} (b); {entry.origin}; {entry.licence}"
+        name: f"{entry.a} (a), {entry.b} (b); {entry.origin}; {entry.license}"
         for name, entry in ENTRIES.items()
     }

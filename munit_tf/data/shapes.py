@@ -1,7 +1,7 @@
 """The embedded `shapes` data: outlines (a) and filled shapes (b), drawn on the fly from a seed.
 
 A circle, square or triangle with random position, size and angle on white. In domain a it is a dark
-outline, in domain b it is filled with a saturated colour of uniformly random hue. The two domains show
+outline, in domain b it is filled with a saturated color of uniformly random hue. The two domains show
 different shapes from the same distribution; with `paired`, image i of b is the filled version of image i
 of a. Since content (position, kind of shape) and style (hue) are known, one can measure whether a
 translator keeps the content and varies the style.
@@ -86,8 +86,8 @@ class Shapes:
             # Repeating the first edge gives the first corner a round joint, too.
             draw.line(corners + corners[:2], fill=(30, 30, 30), width=round(side / 12), joint="curve")
         else:
-            colour = colorsys.hsv_to_rgb(shape.hue, 0.9, 0.95)
-            draw.polygon(corners, fill=tuple(round(255 * c) for c in colour))
+            color = colorsys.hsv_to_rgb(shape.hue, 0.9, 0.95)
+            draw.polygon(corners, fill=tuple(round(255 * c) for c in color))
         return image.resize((self.size, self.size), Image.Resampling.BOX)
 
     def inside(self, index: int) -> np.ndarray:

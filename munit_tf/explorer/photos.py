@@ -63,7 +63,7 @@ def read(path: str, resize: int, max_pixels: int) -> Picture:
     header = decoding.read_header(path)
     notes = {
         " This is the first frame of an animation.": header.animated,
-        " Its CMYK colours were converted to RGB without a colour profile.": header.mode == "CMYK",
+        " Its CMYK colors were converted to RGB without a color profile.": header.mode == "CMYK",
         " Transparent areas became white.": header.transparent,
     }
     text = "".join(note for note, applies in notes.items() if applies)

@@ -82,7 +82,7 @@ def translate_files(
 def encoded(files: ImageFiles, index: int, resize: int | None = None) -> bytes:
     """Image `index` as a file for the server, which reads JPEG and PNG and ignores the EXIF orientation.
 
-    A JPEG or PNG file is sent unchanged if it is upright, grey or RGB, and not transparent. Other images are
+    A JPEG or PNG file is sent unchanged if it is upright, gray or RGB, and not transparent. Other images are
     decoded as for training and sent as PNG.
 
     Args:

@@ -1,4 +1,4 @@
-"""The classifier's tool, on colours that anything can learn, and what it leaves on disk."""
+"""The classifier's tool, on colors that anything can learn, and what it leaves on disk."""
 
 import json
 
@@ -12,17 +12,17 @@ from munit_tf.errors import InputError
 from munit_tf.metrics import classifier
 from munit_tf.networks.classifiers import build_classifier, named_weights
 
-COLOURS = {"blue": (60, 60, 200), "green": (60, 200, 60), "red": (200, 60, 60)}
+COLORS = {"blue": (60, 60, 200), "green": (60, 200, 60), "red": (200, 60, 60)}
 
 
 def make_classes(folder, count=16, size=(24, 20)):
-    """A subfolder of noisy images for each colour."""
+    """A subfolder of noisy images for each color."""
     random = np.random.default_rng(0)
-    for name, colour in COLOURS.items():
+    for name, color in COLORS.items():
         (folder / name).mkdir(parents=True)
         for i in range(count):
             noise = random.integers(-40, 40, (size[1], size[0], 3))
-            Image.fromarray((noise + colour).astype(np.uint8)).save(folder / name / f"{i}.png")
+            Image.fromarray((noise + color).astype(np.uint8)).save(folder / name / f"{i}.png")
     return folder
 
 
@@ -49,7 +49,7 @@ def test_it_learns_and_is_loaded_again(trained):
     assert network.classes == ("blue", "green", "red")
     description = json.loads((trained / "trained" / "classifier.json").read_text())
     assert description["validation_accuracy"] == 1
-    images = np.stack([np.full((20, 24, 3), colour) / 127.5 - 1 for colour in COLOURS.values()])
+    images = np.stack([np.full((20, 24, 3), color) / 127.5 - 1 for color in COLORS.values()])
     features, probabilities = network(images.astype("float32"))
     assert features.shape == (3, 128)
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-12)

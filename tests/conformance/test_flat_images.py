@@ -11,7 +11,7 @@ from munit_tf.networks.normalization import variation_of
 
 # CycleGAN's noise needs a first convolution without instance norm, which exact values need.
 WITHOUT_NOISE = {"cyclegan": {"noise_dim": 0}}
-COLOUR = (0.3, -0.7, 0.11)
+COLOR = (0.3, -0.7, 0.11)
 
 
 def make(method, dtype, policy, **options):
@@ -26,7 +26,7 @@ def make(method, dtype, policy, **options):
 
 
 def flat_image(size, kind):
-    image = np.broadcast_to(np.float32(COLOUR), (1, size, size, 3)).copy()
+    image = np.broadcast_to(np.float32(COLOR), (1, size, size, 3)).copy()
     if kind == "one level in one pixel":
         image[0, 20, 30, 1] += 2 / 255
     if kind == "varying by 3e-5":
@@ -66,7 +66,7 @@ def test_training_on_constant_images_stays_finite(method):
     model = tiny(method)
     batch = tiny_batch(model, 2)
     for domain in "ab":
-        batch[domain] = np.broadcast_to(np.float32(COLOUR), batch[domain].shape).copy()
+        batch[domain] = np.broadcast_to(np.float32(COLOR), batch[domain].shape).copy()
     for _ in range(3):
         logs = model.train_step(batch)
     assert all(np.isfinite(value) for value in logs.values())

@@ -105,7 +105,7 @@ def test_two_replicas_in_a_graph(policy, mirrored):
 
 
 def test_recompute_changes_no_result(method, policy, monkeypatch):
-    """Nor spectral normalisation's state."""
+    """Nor spectral normalization's state."""
     policy("float64")
     runs_of_block, run, results = [], ConvBlock._run, []
     monkeypatch.setattr(

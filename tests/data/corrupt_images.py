@@ -20,11 +20,11 @@ EXPECTED = {
     "trainA/bomb.png": {"too_large"},
     "trainA/thin.png": {"too_thin"},
     "trainA/black.png": {"constant"},
-    "trainA/grey.png": {"grey"},
+    "trainA/gray.png": {"gray"},
     "trainA/renamed.jpg": {"misnamed"},
     "trainA/animated.gif": {"animated"},
     "trainA/cmyk.jpg": {"cmyk"},
-    "trainA/deep.png": {"deep", "grey"},
+    "trainA/deep.png": {"deep", "gray"},
     "trainA/see_through.png": {"transparent"},
     "trainA/phone.jpg": {"turned"},
     "trainA/big.jpg": {"oversized"},
@@ -44,7 +44,7 @@ COPIES = {
 
 
 def photo(rng, height, width):
-    """A smooth coloured picture with some noise."""
+    """A smooth colored picture with some noise."""
     coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.int16)
     noisy = smooth + rng.integers(-8, 9, smooth.shape)
@@ -106,7 +106,7 @@ def plant(folder, resize):
     (a / "bomb.png").write_bytes(png_header(60_000, 60_000))
     photo(rng, 1, 200_000_000 // resize**2).save(a / "thin.png")
     Image.new("RGB", (resize, resize)).save(a / "black.png")
-    other().convert("L").save(a / "grey.png")
+    other().convert("L").save(a / "gray.png")
     other().save(a / "renamed.jpg", "PNG")
     other().save(a / "animated.gif", save_all=True, append_images=[other()])
     other().convert("CMYK").save(a / "cmyk.jpg", quality=95)

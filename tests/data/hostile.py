@@ -21,7 +21,7 @@ def chunk(kind, body=b""):
 
 
 def png(before=b"", after=b"", pixels=None, size=(8, 8)):
-    """A black grey PNG image with other chunks before and after its pixels."""
+    """A black gray PNG image with other chunks before and after its pixels."""
     width, height = size
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
     pixels = chunk(b"IDAT", zlib.compress(bytes((width + 1) * height))) if pixels is None else pixels
@@ -35,7 +35,7 @@ def exif(*tags, rest=b""):
 
 
 def tiff(*tags, size=(8, 8), rest=b"", without=()):
-    """A grey TIFF image, whose pixels are the first bytes of the file, with other tags."""
+    """A gray TIFF image, whose pixels are the first bytes of the file, with other tags."""
     width, height = size
     own = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: height, 279: width * height}
     own = [(tag, 4, 1, value) for tag, value in own.items() if tag not in without]

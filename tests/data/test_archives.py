@@ -63,7 +63,7 @@ def left_behind(tmp_path):
     ]
 
 
-def colours(source):
+def colors(source):
     return {image.getpixel((x, y)) for image in source for x in range(6) for y in range(4)}
 
 
@@ -72,7 +72,7 @@ def test_archive_becomes_pairs_of_halves(tmp_path, serve):
     for split, count in ((dataset.train, 5), (dataset.test, 2)):
         assert {domain: len(source) for domain, source in split.items()} == {"a": count, "b": count}
         assert split["a"][0].size == (6, 4)
-        assert colours(split["a"]) == {LEFT} and colours(split["b"]) == {RIGHT}
+        assert colors(split["a"]) == {LEFT} and colors(split["b"]) == {RIGHT}
     folder = tmp_path / "data/munit_tf/edges2shoes"
     assert sorted(os.listdir(folder)) == ["train", "val"]
     assert sorted(os.listdir(folder / "train")) == [f"{i}_AB.png" for i in range(5)]
@@ -90,7 +90,7 @@ def test_an_unreadable_pair_can_be_skipped(tmp_path, serve, capfd):
     broken = tmp_path / "data/munit_tf/edges2shoes/train/1_AB.png"
     broken.write_bytes(broken.read_bytes()[:60])
     train = registry.open_dataset(config(tmp_path, mirror, unreadable="skip")).train
-    assert colours([train["a"][1]]) == {LEFT} and colours([train["b"][1]]) == {RIGHT}
+    assert colors([train["a"][1]]) == {LEFT} and colors([train["b"][1]]) == {RIGHT}
     assert train["a"].name(1).endswith("2_AB.png (left half)")
     lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("skipped: ")]
     assert len(lines) == 1 and str(broken) in lines[0]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from munit_tf.data import colour, decoding
+from munit_tf.data import color, decoding
 from munit_tf.data.decoding import UnreadableImage
 from munit_tf.errors import InputError
 
@@ -86,14 +86,14 @@ def test_exif_orientation_of_a_jpeg():
 
 
 def test_first_frame_of_an_animation():
-    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
     np.testing.assert_array_equal(pixels(data), np.full((4, 4, 3), (255, 0, 0)))
 
 
-def test_grey_and_palette_and_bilevel_become_colour():
-    grey = np.array([[0, 77, 255]], np.uint8)
-    np.testing.assert_array_equal(pixels(encode(grey)), np.stack([grey] * 3, -1))
+def test_gray_and_palette_and_bilevel_become_color():
+    gray = np.array([[0, 77, 255]], np.uint8)
+    np.testing.assert_array_equal(pixels(encode(gray)), np.stack([gray] * 3, -1))
     palette = Image.fromarray(SEEN).quantize(8)
     assert palette.mode == "P"
     np.testing.assert_array_equal(pixels(encode(palette)), SEEN)
@@ -118,20 +118,20 @@ def test_transparency_becomes_white():
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "PPM"])
-def test_16_bit_grey_is_scaled(format):
+def test_16_bit_gray_is_scaled(format):
     levels = np.array([[0, 128, 129, 257, 32768, 65535]], np.uint16)
     expected = [0, 0, 1, 1, 128, 255]
     assert pixels(encode(levels, format))[0, :, 0].tolist() == expected
     assert pixels(encode(levels, format))[0, :, 2].tolist() == expected
 
 
-def test_32_bit_grey_beyond_16_bits_is_refused():
+def test_32_bit_gray_beyond_16_bits_is_refused():
     data = encode(np.array([[70000]], np.int32), "TIFF")
     with pytest.raises(UnreadableImage, match="x cannot be decoded .*exceed 16 bits"):
         decoding.decode(data, "x")
 
 
-def test_floating_point_grey_is_refused():
+def test_floating_point_gray_is_refused():
     with pytest.raises(InputError, match="floating-point"):
         decoding.decode(encode(np.array([[0.5]], np.float32), "TIFF"), "x")
 
@@ -209,7 +209,7 @@ def test_headers_say_the_upright_size_and_what_is_special(tmp_path):
     assert rgb16.deep and rgb16.mode == "RGB"
     assert header(tmp_path, encode(Image.new("RGBA", (3, 2)))).transparent
     assert header(tmp_path, encode(Image.new("CMYK", (3, 2)), "JPEG")).mode == "CMYK"
-    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     for format in ("GIF", "PNG", "WEBP", "TIFF"):
         data = encode(frames[0], format, save_all=True, append_images=frames[1:])
         assert header(tmp_path, data).animated, format
@@ -255,8 +255,8 @@ def test_conversion_in_bands_is_the_one_of_the_whole(monkeypatch):
     rng = np.random.default_rng(0)
     rgba, deep = rng.integers(0, 256, (9, 7, 4), np.uint8), rng.integers(0, 65536, (9, 7), np.uint16)
     whole = [pixels(encode(image)) for image in (rgba, deep)]
-    monkeypatch.setattr(colour, "_BAND_PIXELS", 20)
-    assert [top for top, _ in colour.bands(Image.new("L", (7, 9)))] == [0, 2, 4, 6, 8]
+    monkeypatch.setattr(color, "_BAND_PIXELS", 20)
+    assert [top for top, _ in color.bands(Image.new("L", (7, 9)))] == [0, 2, 4, 6, 8]
     for image, expected in zip((rgba, deep), whole):
         np.testing.assert_array_equal(pixels(encode(image)), expected)
 

@@ -50,7 +50,7 @@ def test_every_planted_defect_is_found_and_no_other(planted):
 def test_headers_alone_show_what_they_can(planted):
     folder, inspection, _ = planted
     singles, several = found(scan.inspect(DataConfig(dataset=str(folder), **SIZE), decode=False), folder)
-    blind = {"truncated", "damaged", "unsupported", "constant", "grey"}
+    blind = {"truncated", "damaged", "unsupported", "constant", "gray"}
     expected = {file: some - blind for file, some in EXPECTED.items() if some - blind}
     assert singles == expected and not several
 
@@ -74,7 +74,7 @@ def test_the_report_names_examples_and_remedies(planted, monkeypatch):
     assert lines[-1] == "8 fatal, 20 advice"
     skipped = report.as_text(inspection, "skip").splitlines()
     assert skipped[-1] == "2 fatal, 26 advice"
-    assert report.fatal_count(inspection, "skip") == 2  # Too thin, and of one colour.
+    assert report.fatal_count(inspection, "skip") == 2  # Too thin, and of one color.
 
 
 def test_the_whole_list_is_json(planted):
@@ -92,12 +92,12 @@ def test_the_whole_list_is_json(planted):
 
 
 def test_every_kind_of_finding_is_planted_somewhere():
-    """`missing`, `too_small`, `coloured` and those of whole domains have tests of their own below."""
+    """`missing`, `too_small`, `colored` and those of whole domains have tests of their own below."""
     planted = set().union(*EXPECTED.values()) | {kind for kind, _, _ in COPIES}
     assert set(findings.KINDS) - planted == {
         "missing",
         "too_small",
-        "coloured",
+        "colored",
         "few",
         "unbalanced",
         "no_test",
@@ -128,7 +128,7 @@ def test_limits_of_size(tmp_path, shape, expected):
 
 
 @pytest.mark.parametrize(("span", "constant"), [(0, True), (2, True), (3, False)])
-def test_limits_of_one_colour(tmp_path, span, constant):
+def test_limits_of_one_color(tmp_path, span, constant):
     pixels = np.full((64, 64, 3), (10, 200, 30), np.uint8)
     pixels[5, 5, 1] += span
     Image.fromarray(pixels).save(tmp_path / "a.png")
@@ -136,14 +136,14 @@ def test_limits_of_one_colour(tmp_path, span, constant):
     assert bool(kinds_of(tmp_path / "a.png")) == constant
 
 
-def test_coloured_ones_among_grey(tmp_path):
+def test_colored_ones_among_gray(tmp_path):
     folder = make_photos(tmp_path / "photos", count=3)
     for path in sorted((folder / "trainB").iterdir())[1:]:
         Image.open(path).convert("L").save(path)
     for path in (folder / "testB").iterdir():
         Image.open(path).convert("L").convert("RGB").save(path)
     inspection = scan.inspect(DataConfig(dataset=str(folder), **SIZE))
-    assert found(inspection, folder) == ({"trainB/000.jpg": {"coloured"}}, set())
+    assert found(inspection, folder) == ({"trainB/000.jpg": {"colored"}}, set())
 
 
 def test_numbers_of_images():

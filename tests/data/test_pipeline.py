@@ -16,7 +16,7 @@ SMALL = dict(resize=8, image_size=(8, 8))
 
 
 class _Flat:
-    """Image i is one grey of level `first + i`, so that a batch tells which images it shows."""
+    """Image i is one gray of level `first + i`, so that a batch tells which images it shows."""
 
     def __init__(self, count, first=0, size=(8, 8)):
         self.count = count

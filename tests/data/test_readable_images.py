@@ -13,7 +13,7 @@ BROKEN = (2, 3, 6)
 
 
 def make(folder, broken=BROKEN, first=0):
-    """Seven images, each one grey of level `first + i`, some of them broken."""
+    """Seven images, each one gray of level `first + i`, some of them broken."""
     folder.mkdir(parents=True)
     for i in range(7):
         path = folder / f"{i}.png"

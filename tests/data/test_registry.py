@@ -13,7 +13,7 @@ from munit_tf.errors import InputError
 
 
 def make(folder, **files):
-    """Makes subfolders of images, given their names: each is one grey that tells its place."""
+    """Makes subfolders of images, given their names: each is one gray that tells its place."""
     for split, names in files.items():
         (folder / split).mkdir(parents=True)
         for level, name in enumerate(names):
@@ -46,7 +46,7 @@ def test_names_are_those_that_users_rely_on():
 
 def test_every_entry_says_what_it_is():
     for entry in registry.ENTRIES.values():
-        assert all((entry.a, entry.b, entry.origin, entry.licence))
+        assert all((entry.a, entry.b, entry.origin, entry.license))
     assert registry.ENTRIES["summer2winter"].origin == "TFDS cycle_gan/summer2winter_yosemite"
     assert (registry.ENTRIES["cityscapes"].a, registry.ENTRIES["edges2shoes"].a) == ("photos", "edges")
 

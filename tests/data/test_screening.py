@@ -116,7 +116,7 @@ REFUSED = {
         encoded(Image.new("L", (8000, 8000)), "WEBP", method=0), "too_large", "1024 MiB of memory", True
     ),
 }  # fmt: skip
-# name: (file, expected colour of every pixel)
+# name: (file, expected color of every pixel)
 READ = {
     "PNG, many chunks": (png(chunk(b"tEXt", b"a\0b") * 990, ICC + chunk(b"tIME", bytes(7))), 0),
     "PNG, pixels in many chunks": (

@@ -25,9 +25,9 @@ MEN = {0, 3, 5, 6}  # Of nine faces: five to train, one to validate, three to te
 CELEB_SPLITS = [0, 0, 0, 0, 0, 1, 2, 2, 2]
 
 
-def jpeg(colour, size=(16, 16)):
+def jpeg(color, size=(16, 16)):
     buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "JPEG", quality=95)
+    Image.new("RGB", size, color).save(buffer, "JPEG", quality=95)
     return buffer.getvalue()
 
 
@@ -52,8 +52,8 @@ def celeb_a_downloads(folder):
     names = [f"{i:06d}.jpg" for i in range(9)]
     with zipfile.ZipFile(folder / "img_align_celeba.zip", "w") as file:
         for i, name in enumerate(names):
-            colour = (255, 20 * i, 0) if i in MEN else (0, 20 * i, 255)
-            file.writestr(f"img_align_celeba/{name}", jpeg(colour, (178, 218)))
+            color = (255, 20 * i, 0) if i in MEN else (0, 20 * i, 255)
+            file.writestr(f"img_align_celeba/{name}", jpeg(color, (178, 218)))
     builder = tensorflow_datasets.builder_cls("celeb_a")
     module = __import__(builder.__module__, fromlist=["_"])
 
@@ -79,8 +79,8 @@ def cats_and_dogs_zip(folder):
     """15 cats are red, 10 dogs blue."""
     with zipfile.ZipFile(folder / "pets.zip", "w") as file:
         for i in range(25):
-            name, colour = ("Cat", "red") if i < 15 else ("Dog", "blue")
-            file.writestr(f"PetImages/{name}/{i}.jpg", jpeg(colour))
+            name, color = ("Cat", "red") if i < 15 else ("Dog", "blue")
+            file.writestr(f"PetImages/{name}/{i}.jpg", jpeg(color))
     return folder / "pets.zip"
 
 
@@ -128,7 +128,7 @@ def counts(dataset):
     }
 
 
-def colour(image):
+def color(image):
     return tuple(int(round(x)) for x in np.asarray(image).mean((0, 1)))
 
 
@@ -156,12 +156,12 @@ def test_celeb_a_is_divided_by_gender(data):
     dataset = data[1]["male2female"]
     assert counts(dataset) == {"traina": 2, "trainb": 3, "testa": 1, "testb": 2}
     for split in (dataset.train, dataset.test):
-        assert all(colour(image)[0] > 200 > 50 > colour(image)[2] for image in split["a"])
-        assert all(colour(image)[2] > 200 > 50 > colour(image)[0] for image in split["b"])
+        assert all(color(image)[0] > 200 > 50 > color(image)[2] for image in split["a"])
+        assert all(color(image)[2] > 200 > 50 > color(image)[0] for image in split["b"])
     # The index in the green channel tells who is where: number 5, in the validation split, nowhere.
-    green = [sorted(round(colour(x)[1] / 20) for x in dataset.train[d]) for d in "ab"]
+    green = [sorted(round(color(x)[1] / 20) for x in dataset.train[d]) for d in "ab"]
     assert green == [[0, 3], [1, 2, 4]]
-    assert [sorted(round(colour(x)[1] / 20) for x in dataset.test[d]) for d in "ab"] == [[6], [7, 8]]
+    assert [sorted(round(color(x)[1] / 20) for x in dataset.test[d]) for d in "ab"] == [[6], [7, 8]]
 
 
 def test_cats_and_dogs_keep_every_tenth_image_for_testing(data):
@@ -178,8 +178,8 @@ def test_cats_and_dogs_keep_every_tenth_image_for_testing(data):
     ]
     assert written == [labels[::10].count(0), labels[::10].count(1)]
     assert len(labels[::10]) == 3
-    assert all(colour(image)[0] > 200 for image in dataset.train["a"])
-    assert all(colour(image)[2] > 200 for image in dataset.train["b"])
+    assert all(color(image)[0] > 200 for image in dataset.train["a"])
+    assert all(color(image)[2] > 200 for image in dataset.train["b"])
 
 
 def test_recipe_of_cats_and_dogs():

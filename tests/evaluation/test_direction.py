@@ -40,7 +40,7 @@ class Identity:
 
 
 class Painter:
-    """The perfect filler of outlines: its style is a colour, and it knows every outline's inside."""
+    """The perfect filler of outlines: its style is a color, and it knows every outline's inside."""
 
     style_dim = 3
     has_style_encoder, has_content_code = True, False

@@ -160,7 +160,7 @@ def bad_files(folder):
         "empty.png": "empty.png is empty",
         "vast.png": "vast.png has more than 178000000 pixels",
         "torn.png": "torn.png cannot be decoded",
-        "print.jpg": "CMYK colours were converted",
+        "print.jpg": "CMYK colors were converted",
         "film.gif": "This is the first frame of an animation",
     }
 
@@ -184,9 +184,9 @@ def test_visitors_do_not_see_each_others_pictures(new_page, model, tmp_path):
     half = RESIZE // 2
     painted = {"one": ("red", (0, 0, half, RESIZE)), "two": ("blue", (0, 0, RESIZE, half))}
     pages = {}
-    for name, (colour, box) in painted.items():
+    for name, (color, box) in painted.items():
         image = Image.new("RGB", (RESIZE, RESIZE), "white")
-        image.paste(colour, box)
+        image.paste(color, box)
         image.save(tmp_path / f"{name}.png")
         pages[name] = new_page()
     for name, page in pages.items():

@@ -25,7 +25,7 @@ def make_run(path, method="munit", step=7, seed=0, dataset="photos", **more):
     model.step.assign(step)
     rng = np.random.default_rng(seed)
     for name, weight in sorted(model.named_weights().items()):
-        # He initialisation for kernels: neither styles nor contents fade on their way.
+        # He initialization for kernels: neither styles nor contents fade on their way.
         scale = np.sqrt(2 / np.prod(weight.shape[:-1])) if len(weight.shape) > 1 else 0.1
         weight.assign(scale * rng.standard_normal(weight.shape) + name.endswith("gamma"))
     folder = run_folder.RunFolder(path)

@@ -127,7 +127,7 @@ BAD_PICTURES = {
     "no pixels": HEADER + png()[-12:],
     "a JPEG": other("JPEG"),
     "a GIF": other("GIF"),
-    "in grey": png(mode="L"),
+    "in gray": png(mode="L"),
     "a size of zero": HEADER[:8] + chunk(b"IHDR", bytes(8) + HEADER[24:29]) + png()[33:],
     "a size too large": HEADER[:8] + chunk(b"IHDR", b"\x7f\xff\xff\xff" * 2 + HEADER[24:29]) + png()[33:],
 }

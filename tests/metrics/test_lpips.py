@@ -92,7 +92,7 @@ def test_protocols_are_the_published_ones():
 
 
 def blocks(values, batch_size):
-    """Blocks of 1x1 images with these grey values [inputs, outputs]; input i is 10 i."""
+    """Blocks of 1x1 images with these gray values [inputs, outputs]; input i is 10 i."""
     num_inputs, num_outputs = values.shape
     places = np.arange(values.size)
     for start in range(0, values.size, batch_size):

@@ -1,4 +1,4 @@
-"""Convolutions, resampling, spectral normalisation and initial weights."""
+"""Convolutions, resampling, spectral normalization and initial weights."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The normalisations, against numbers worked out by hand and against the usual variants."""
+"""The normalizations, against numbers worked out by hand and against the usual variants."""
 
 import numpy as np
 import pytest
@@ -110,7 +110,7 @@ def test_gradients_are_those_of_the_formula(norm, count, dtype, atol, policy):
         np.testing.assert_allclose(actual, wanted, rtol=0, atol=atol)
 
 
-def test_layer_norm_of_one_colour_has_a_finite_gradient():
+def test_layer_norm_of_one_color_has_a_finite_gradient():
     x = tf.ones((1, 4, 4, 3))
     layer = layer_norm(np.ones(3), np.zeros(3), 3)
     with tf.GradientTape() as tape:

@@ -15,7 +15,7 @@ def test_run_folder_of_either_keras(writer):
     expected = np.load(folder.path / "expected.npz")
     model = munit_tf.load(folder.path)
     model.compile()
-    checkpoints.restore(model.named_state(), folder.newest_checkpoint())  # The optimisers, too.
+    checkpoints.restore(model.named_state(), folder.newest_checkpoint())  # The optimizers, too.
     assert int(model.step) == 2
     found = results(model, (3, 4))
     assert set(found) == set(expected.files)

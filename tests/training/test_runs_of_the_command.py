@@ -140,7 +140,7 @@ def test_moved_run_folder_goes_on_where_it_is(folder):
     assert not (folder / "old").exists()
 
 
-def test_grids_show_photos_upright_unstretched_and_in_their_colours(folder, tmp_path):
+def test_grids_show_photos_upright_unstretched_and_in_their_colors(folder, tmp_path):
     """The first column of a grid is the test image: here red above blue, twice as wide as high."""
     photo = Image.new("RGB", (40, 20), (200, 30, 30))
     photo.paste((30, 30, 200), (0, 10, 40, 20))

@@ -60,7 +60,7 @@ KINDS = {
     # Without reflected borders each instance norm multiplies the gradients of a map without variance by 316.
     "constant": Kind(
         True,
-        "of one colour only",
+        "of one color only",
         "remove them: with zero padding losses can become NaN",
     ),
     "train_and_test": Kind(
@@ -85,13 +85,11 @@ KINDS = {
         "more than three times as long as wide",
         "crop them if random crops would often miss the subject",
     ),
-    "grey": Kind(
-        False, "grey among coloured ones", "remove them, or the model learns to produce grey images"
-    ),
-    "coloured": Kind(False, "coloured among grey ones", "remove them or make them grey"),
+    "gray": Kind(False, "gray among colored ones", "remove them, or the model learns to produce gray images"),
+    "colored": Kind(False, "colored among gray ones", "remove them or make them gray"),
     "misnamed": Kind(False, "in a format other than the name says", "nothing: the content counts"),
     "animated": Kind(False, "of several frames or pages", "nothing, if you want the first one"),
-    "cmyk": Kind(False, "CMYK", "convert them to RGB: training ignores their colour profile"),
+    "cmyk": Kind(False, "CMYK", "convert them to RGB: training ignores their color profile"),
     "deep": Kind(False, "16-bit", "nothing: they are converted to 8 bits"),
     "transparent": Kind(False, "transparent", "nothing, if a white background is right"),
     "turned": Kind(False, "stored rotated (EXIF)", "nothing: they are rotated upright"),

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from munit_tf.config.options import DataConfig
-from munit_tf.data import colour, decoding
+from munit_tf.data import color, decoding
 from munit_tf.data.inspection.findings import Finding
 from munit_tf.data.pipeline import resize_shorter, resized
 from munit_tf.data.sources import ImageFiles
@@ -26,7 +26,7 @@ _SUFFIXES = {
 }
 _EXPLAINED = ("truncated", "damaged", "unsupported", "too_large")  # The other kinds need no detail.
 _CONSTANT_LEVELS = 2  # Of 255; JPEG compression artifacts of a constant image.
-_GREY_LEVELS = 4
+_GRAY_LEVELS = 4
 
 
 @dataclasses.dataclass
@@ -41,7 +41,7 @@ class Look:
         file_digest: equal for equal bytes; None if the image was not decoded, as are the following.
         pixel_digest: equal for equal pixels.
         thumbnail: uint8 [8,8,3], the image scaled down.
-        grey: whether all pixels are grey.
+        gray: whether all pixels are gray.
     """
 
     place: str
@@ -51,7 +51,7 @@ class Look:
     file_digest: Optional[bytes] = None
     pixel_digest: Optional[bytes] = None
     thumbnail: Optional[np.ndarray] = None
-    grey: Optional[bool] = None
+    gray: Optional[bool] = None
 
 
 def look(source: ImageFiles, index: int, place: str, data_options: DataConfig, decode: bool) -> Look:
@@ -120,7 +120,7 @@ def _look_at_pixels(seen: Look, source: ImageFiles, index: int, data_options: Da
     image = source.decoded(index, data)
     del data
     digest = hashlib.blake2b(str(image.size).encode(), digest_size=16)
-    for _, band in colour.bands(image):
+    for _, band in color.bands(image):
         digest.update(band.tobytes())
     seen.pixel_digest = digest.digest()
     if min(image.size) > data_options.resize:
@@ -131,7 +131,7 @@ def _look_at_pixels(seen: Look, source: ImageFiles, index: int, data_options: Da
         return
     red, green, blue = image.split()
     differences: Any = [ImageChops.difference(one, green).getextrema()[1] for one in (red, blue)]
-    seen.grey = max(differences) <= _GREY_LEVELS
+    seen.gray = max(differences) <= _GRAY_LEVELS
     seen.thumbnail = np.asarray(image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
 
 

@@ -71,7 +71,7 @@ def inspect(data_options: DataConfig, decode: bool = True) -> Inspection:
     seconds = time.monotonic() - begin
     findings = [finding for each in looks for finding in each.findings]
     findings += duplicates.find(looks)
-    findings += _of_colours(looks)
+    findings += _of_colors(looks)
     findings += of_counts(counts, bool(dataset.test))
     findings += _passed_over(data_options)
     order = list(KINDS)
@@ -112,14 +112,14 @@ def _look_at_all(
     return looks
 
 
-def _of_colours(looks: list[Look]) -> Iterator[Finding]:
-    """Grey images in a domain with mostly coloured ones, and the reverse."""
+def _of_colors(looks: list[Look]) -> Iterator[Finding]:
+    """Gray images in a domain with mostly colored ones, and the reverse."""
     for domain in "AB":
-        known = [each for each in looks if each.place.endswith(domain) and each.grey is not None]
-        grey = [each for each in known if each.grey]
-        kind = "coloured" if 2 * len(grey) > len(known) else "grey"
+        known = [each for each in looks if each.place.endswith(domain) and each.gray is not None]
+        gray = [each for each in known if each.gray]
+        kind = "colored" if 2 * len(gray) > len(known) else "gray"
         for each in known:
-            if each.grey == (kind == "grey"):
+            if each.gray == (kind == "gray"):
                 yield Finding(kind, (each.name,))
 
 

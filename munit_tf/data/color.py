@@ -13,19 +13,19 @@ _BAND_PIXELS = 1 << 18
 
 
 class Unsupported(ValueError):
-    """Pixel values that cannot be interpreted as 8-bit or 16-bit colours."""
+    """Pixel values that cannot be interpreted as 8-bit or 16-bit colors."""
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Converts a decoded image to RGB: transparency becomes white, 16-bit grey is scaled to 8 bits.
+    """Converts a decoded image to RGB: transparency becomes white, 16-bit gray is scaled to 8 bits.
 
     Apart from the image, only the result takes memory; an image that is RGB already is returned unchanged.
 
     Raises:
-        Unsupported: the grey values are floating point, negative or exceed 16 bits.
+        Unsupported: the gray values are floating point, negative or exceed 16 bits.
     """
     if image.mode == "F":
-        raise Unsupported("floating-point grey values")
+        raise Unsupported("floating-point gray values")
     if image.mode.startswith("I"):
         return _joined(image, _scaled)
     if image.has_transparency_data:
@@ -43,7 +43,7 @@ def scaled_ppm(image: Any, data: bytes) -> Image.Image:
         data: the contents of the file.
 
     Returns:
-        RGB image with the same values as Pillow's, converted by `to_rgb` if it is 16-bit grey.
+        RGB image with the same values as Pillow's, converted by `to_rgb` if it is 16-bit gray.
 
     Raises:
         ValueError: the file is too short.
@@ -89,7 +89,7 @@ def _scaled(band: Image.Image) -> Image.Image:
     # Pillow's conversion clips at 255.
     levels = np.asarray(band).astype(np.int64)
     if levels.min() < 0 or levels.max() > 65535:
-        raise Unsupported("grey values that exceed 16 bits")
+        raise Unsupported("gray values that exceed 16 bits")
     return Image.fromarray(_to_8_bits(levels).astype(np.uint8)).convert("RGB")
 
 
