@@ -53,8 +53,13 @@ def main(argv: Sequence[str]) -> int:
 
 def _inspect(config: DoctorConfig, options: Options) -> int:
     from munit_tf.data.inspection import report, scan
+    from munit_tf.distribution import devices
 
     options.validate()
+    devices.set_up(options.train.tf32)
+    used = devices.describe(options.train.strategy, options.train.batch_size)
+    note = devices.precision_note(options.train.precision)
+    say(f"training would run on {used}", *([note] if note else []), file=sys.stderr)
     cost = _measure(options) if config.measure_step else None  # First: it measures the process' peak memory.
     inspection = scan.inspect(options.data, decode=not config.headers_only)
     unreadable = options.data.unreadable
@@ -75,10 +80,8 @@ def _inspect(config: DoctorConfig, options: Options) -> int:
 
 
 def _measure(options: Options) -> Optional["StepCost"]:
-    from munit_tf.distribution import devices
     from munit_tf.training import step_timing
 
-    devices.set_up()
     try:
         return step_timing.measure(options)
     except InputError as error:  # The inspection will report problems of images.

@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
         options, preset = command_line.parse(argv, CONFIGS, registry.NAMES)
         if preset:
             say(f"using {os.path.relpath(preset)}", file=sys.stderr)
-        devices.set_up()
+        devices.set_up(options.train.tf32)
         received = loop.train(options)
         outcome.status = 128 + received if received else 0
         _report(options, received)

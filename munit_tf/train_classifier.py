@@ -95,6 +95,7 @@ def train(config: ClassifierConfig) -> None:
     """
     import keras
 
+    from munit_tf.distribution import devices
     from munit_tf.metrics import classifier
     from munit_tf.networks.classifiers import DEFAULT_SIZES, SMALLEST_SIZES
 
@@ -109,6 +110,7 @@ def train(config: ClassifierConfig) -> None:
         "lower --batch_size or --image_size",
         host=True,
     )
+    devices.set_up_gpus()
     classes, test = _open(config, size)
     training, validation = _split(classes, config)
     keras.utils.set_random_seed(config.seed)

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from munit_tf.distribution import devices
 
-devices.set_up()
 tf.config.set_visible_devices([], "GPU")
+devices.set_up()
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import statistics
 import sys
+import threading
 import time
 from typing import Any, Callable, Optional
 from unittest import mock
@@ -35,9 +36,14 @@ Measures the time and the FLOP rate of a training step and of a translation, and
 All other flags are those of munit_tf.train. With --dataset, the input pipeline is measured, too, with
 --resize and --image_size. Every line of the table is measured in a separate process. GFLOP/s counts the
 convolutions of a step in the authors' code, in which both updates compute the fakes, divided by the time of
-our step. The peak is that of a large float32 convolution on the same device, measured in the same process."""
+our step. The peak is that of large float32 convolutions on one device, measured in the same process; with
+--tf32, in TF32 on GPUs that can. With several GPUs (--strategy), a step and its images per second are those
+of all of them together, and it is compared with the sum of their peaks."""
 _WARM_UP = 2
 _TRANSLATIONS = 3  # Per step.
+# A GPU needs milliseconds of work in one call; otherwise the time of the call itself is measured.
+_CPU_WORK = dict(batch_size=1, depth=1)
+_GPU_WORK = dict(batch_size=16, depth=32)
 _PIPELINE_IMAGES = 128
 _PIPELINE_PATHS = (100, 10_000, 1_000_000)
 
@@ -89,8 +95,11 @@ def benchmark(config: BenchmarkConfig, options: Options) -> None:
         options: training options; sizes, batch sizes and precisions in `config` replace theirs.
 
     Raises:
-        InputError: a size does not fit the networks, or a process was killed.
+        InputError: a size does not fit the networks, a process was killed, or the strategy is for several
+            machines.
     """
+    if options.train.strategy == "multiworker":
+        raise InputError("--strategy=multiworker: one machine is measured: use auto, mirrored or none")
     sizes = [(int(size), int(size)) for size in config.sizes or ()] or [options.data.image_size]
     for size in sizes:
         options.model.check_size(*size)
@@ -139,37 +148,50 @@ def _measure(options, repeats, profile):
     from munit_tf.runs import loading
     from munit_tf.training import memory
 
-    devices.set_up()
-    memory.check(options, replicas=1, workers=1)
-    peak = _peak_of_convolution(tf)
-    model = loading.build_model(options)
-    loading.compile_model(model, options)
+    train = options.train
+    devices.set_up(train.tf32)
+    strategy = devices.make_strategy(train.strategy, train.batch_size)
+    replicas = strategy.num_replicas_in_sync
+    memory.check(options, replicas, workers=1)
+    has_gpu = bool(tf.config.get_visible_devices("GPU"))
+    work = _GPU_WORK if has_gpu else _CPU_WORK
+    peak = _peak_of_convolution(tf, **work)
+    if has_gpu:
+        tf.config.experimental.reset_memory_stats("GPU:0")  # The step's peak memory is reported.
+    with strategy.scope():
+        model = loading.build_model(options)
+        loading.compile_model(model, options)
     batch = _batch(tf, model, options)
-    function = dict(autograph=False, jit_compile=options.train.jit_compile or None)
-    step = tf.function(model.train_step, **function)
+    share = _distributed(tf, strategy, batch)
+    step = _step(tf, strategy, model, jit_compile=False)
     with _Operations(model, elsewhere=0) as operations:
-        step_gflop = operations.count_of(step.get_concrete_function(batch)) / 1e9
-    step_seconds = _median_seconds(lambda: step(batch)["loss_g"].numpy(), repeats)
+        step_gflop = operations.count_of(step.get_concrete_function(share)) / 1e9
+    if train.jit_compile:
+        step = _step(tf, strategy, model, jit_compile=True)
+    step_seconds = _median_seconds(lambda: step(share)["loss_g"].numpy(), repeats)
     if profile:
         tf.profiler.experimental.start(profile)
-        step(batch)["loss_g"].numpy()
+        step(share)["loss_g"].numpy()
         tf.profiler.experimental.stop()
     memory = devices.peak_memory_mib()
 
     direction = model.directions[0]
     source, target = model.source_and_target(direction)
     arguments = [batch[source], direction, *([batch[f"style_{target}"]] if model.style_dim else [])]
-    translate = tf.function(model.translate, **function)
+    translate = tf.function(model.translate, autograph=False, jit_compile=train.jit_compile or None)
     with _Operations(model, elsewhere=1) as operations:
         translate_gflop = operations.count_of(translate.get_concrete_function(*arguments)) / 1e9
     seconds = _median_seconds(lambda: translate(*arguments).numpy(), repeats * _TRANSLATIONS)
-    peak = max(peak, _peak_of_convolution(tf))  # Other processes may have slowed down one measurement.
+    peak = max(
+        peak, _peak_of_convolution(tf, **work)
+    )  # Other processes may have slowed down one measurement.
     return {
-        "device": devices.describe(),
+        "device": devices.describe(train.strategy, train.batch_size),
+        "replicas": replicas,
         "step_seconds": step_seconds,
-        "images_per_second": options.train.batch_size / step_seconds,
+        "images_per_second": train.batch_size / step_seconds,
         "step_gflop": step_gflop,
-        "step_of_peak": step_gflop / step_seconds / peak,
+        "step_of_peak": step_gflop / step_seconds / (replicas * peak),
         "translate_seconds": seconds,
         "translate_gflop": translate_gflop,
         "translate_of_peak": translate_gflop / seconds / peak,
@@ -188,6 +210,34 @@ def _batch(tf, model, options):
     }
 
 
+def _distributed(tf, strategy, batch):
+    """A batch with each replica's part on its device, as an argument of `strategy.run`."""
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return batch
+
+    def part(context):
+        i = context.replica_id_in_sync_group
+        with tf.device(strategy.extended.worker_devices[i]):
+            return {name: tf.identity(tf.split(x, replicas)[i]) for name, x in batch.items()}
+
+    return strategy.experimental_distribute_values_from_function(part)
+
+
+def _step(tf, strategy, model, jit_compile):
+    """A function that takes a training step with a distributed batch, and returns the losses."""
+    train_step = model.train_step
+    if jit_compile:
+        train_step = tf.function(train_step, autograph=False, jit_compile=True)
+
+    @tf.function(autograph=False)
+    def step(share):
+        logs = strategy.run(train_step, args=(share,))
+        return {name: strategy.experimental_local_results(value)[0] for name, value in logs.items()}
+
+    return step
+
+
 class _Operations:
     """Counts the multiplications and additions of a model's convolutions as in the authors' code.
 
@@ -204,7 +254,8 @@ class _Operations:
 
     def __init__(self, model: Any, elsewhere: int):
         self._model = model
-        self._factor = elsewhere
+        self._elsewhere = elsewhere
+        self._of_thread = threading.local()  # A strategy traces each replica in a thread of its own.
         self._calls: list[tuple[int, Any]] = []
 
     def __enter__(self) -> _Operations:
@@ -216,7 +267,7 @@ class _Operations:
         def call(layer, *args, **kwargs):
             y = original(layer, *args, **kwargs)
             count = 2 * layer.kernel.shape.num_elements() * y.shape[:3].num_elements()
-            self._calls.append((self._factor * count, y))
+            self._calls.append((self._factor() * count, y))
             return y
 
         self._patches = [mock.patch.object(Conv, "__call__", call)]
@@ -247,25 +298,42 @@ class _Operations:
         method = getattr(self._model, name)
 
         def call(*args):
-            before, self._factor = self._factor, factor
+            before = self._factor()
+            self._of_thread.factor = factor
             try:
                 return method(*args)
             finally:
-                self._factor = before
+                self._of_thread.factor = before
 
         return call
 
+    def _factor(self):
+        return getattr(self._of_thread, "factor", self._elsewhere)
 
-def _peak_of_convolution(tf):
-    """The rate of the fastest of several large float32 convolutions, in GFLOP/s."""
+
+def _peak_of_convolution(tf, batch_size, depth):
+    """The rate of the fastest of several sequences of large float32 convolutions, in GFLOP/s."""
     rates = []
     for size, channels in ((64, 256), (128, 128), (32, 512)):
-        x = tf.random.stateless_normal([1, size, size, channels], [0, 0])
-        kernel = tf.random.stateless_normal([3, 3, channels, channels], [0, 1])
-        convolve = tf.function(lambda x, kernel: tf.reduce_max(tf.nn.conv2d(x, kernel, 1, "SAME")))
-        count = 2 * kernel.shape.num_elements() * size**2 / 1e9
-        rates.append(count / _median_seconds(lambda: convolve(x, kernel).numpy(), 9))  # noqa: B023
+        function, arguments, gflop = _convolutions(tf, batch_size, size, channels, depth)
+        rates.append(gflop / _median_seconds(lambda: function(*arguments).numpy(), 9))  # noqa: B023
     return max(rates)
+
+
+def _convolutions(tf, batch_size, size, channels, depth):
+    """(a function of 3x3 convolutions, each of the result of the one before; its arguments; their GFLOP)."""
+    x = tf.random.stateless_normal([batch_size, size, size, channels], [0, 0])
+    # Scaled so that the results stay as large as x.
+    kernel = tf.random.stateless_normal([3, 3, channels, channels], [0, 1]) / (9 * channels) ** 0.5
+
+    @tf.function(autograph=False)
+    def convolve(x, kernel):
+        for _ in range(depth):
+            x = tf.nn.conv2d(x, kernel, 1, "SAME")
+        return tf.reduce_max(x)
+
+    count = 2 * kernel.shape.num_elements() * batch_size * size**2 * depth
+    return convolve, (x, kernel), count / 1e9
 
 
 def _median_seconds(function: Callable[[], Any], repeats: int) -> float:
@@ -324,6 +392,7 @@ _COLUMNS = (
     ("   size", "{size}"),
     ("batch", "{batch_size}"),
     ("precision", "{precision}"),
+    ("replicas", "{replicas}"),
     ("step, s", "{step_seconds:.3f}"),
     ("images/s", "{images_per_second:.2f}"),
     ("GFLOP/s", "{step_rate:.0f}"),

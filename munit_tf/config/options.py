@@ -83,7 +83,8 @@ class TrainConfig(Config):
     )
     strategy: str = option(
         "auto",
-        "auto: all GPUs of this machine, else one device; mirrored: MirroredStrategy over all devices; "
+        "auto: as many GPUs of this machine as the batch can be divided among, else one device; mirrored: "
+        "MirroredStrategy over all devices; "
         "multiworker: MultiWorkerMirroredStrategy over the machines in TF_CONFIG; none: one device",
         choices=("auto", "mirrored", "multiworker", "none"),
         may_change=True,
@@ -92,6 +93,12 @@ class TrainConfig(Config):
         "float32",
         "precision of the networks; float16 uses loss scaling",
         choices=("float32", "bfloat16", "float16"),
+    )
+    tf32: bool = option(
+        True,
+        "round the factors of float32 products to 10 binary digits (TF32) on GPUs that can, which is faster; "
+        "false: keep all 23 digits",
+        may_change=True,
     )
     jit_compile: bool = option(False, "compile the training step with XLA")
     recompute: bool = option(

@@ -16,7 +16,7 @@ import tensorflow as tf
 from munit_tf.config.options import DataConfig, Options
 from munit_tf.data import pipeline, registry
 from munit_tf.data.inspection import preflight
-from munit_tf.distribution.devices import describe, make_strategy
+from munit_tf.distribution import devices
 from munit_tf.distribution.workers import Workers
 from munit_tf.errors import InputError
 from munit_tf.models.translator import Translator
@@ -47,7 +47,7 @@ def train(options: Options) -> Optional[signal.Signals]:
     train_options = options.train
     assert train_options.output is not None  # Set by command_line.parse.
     folder = RunFolder(train_options.output)
-    workers = Workers(make_strategy(train_options.strategy, train_options.batch_size))
+    workers = Workers(devices.make_strategy(train_options.strategy, train_options.batch_size))
     with contextlib.ExitStack() as stack:
         stack.enter_context(workers.propagate_failure())
         memory.check(options, workers.strategy.num_replicas_in_sync, workers.count)
@@ -84,7 +84,10 @@ def _open_dataset(options: Options, workers: Workers) -> registry.Dataset:
     advice = preflight.check(dataset.train, options.data)
     if workers.is_chief:
         say(*advice, file=sys.stderr)
-    print(f"training on {describe()}", file=sys.stderr)
+    say(f"training on {devices.describe(options.train.strategy, options.train.batch_size)}", file=sys.stderr)
+    note = devices.precision_note(options.train.precision)
+    if note:
+        say(note, file=sys.stderr)
     return dataset
 
 

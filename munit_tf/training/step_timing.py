@@ -67,7 +67,8 @@ def measure(options: Options) -> StepCost:
     with pipeline.input_errors():
         model.fit(batches, steps_per_epoch=STEPS + 1, verbose=0, callbacks=[clock])
     times = [later - earlier for earlier, later in zip(clock.ends, clock.ends[1:])]
-    return StepCost(describe(), statistics.median(times), peak_memory_mib())
+    device = describe(options.train.strategy, options.train.batch_size)
+    return StepCost(device, statistics.median(times), peak_memory_mib())
 
 
 class _Clock(StepCallback):

@@ -9,6 +9,7 @@ from data.corrupt_images import make_photos
 from training.processes import TINY
 
 from munit_tf import doctor
+from munit_tf.distribution import cuda, half_precision
 
 SIZES = ["--resize=64", "--image_size=64"]
 
@@ -24,6 +25,16 @@ def test_nothing_fatal_is_status_0(photos, capfd):
     lines = capfd.readouterr().out.splitlines()
     assert "ADVICE" in lines and not any(line.startswith("FATAL") for line in lines)
     assert lines[-1] == "0 fatal, 2 advice"  # Few images, in both domains.
+
+
+def test_the_devices_and_what_makes_them_slow_are_named(photos, capfd, monkeypatch):
+    monkeypatch.setattr(cuda, "why_no_gpu", lambda: "libcudnn.so.9 cannot be loaded")
+    monkeypatch.setattr(half_precision, "read_cpu_flags", lambda: {"avx512f"})
+    assert doctor.main(["--dataset=photos", *SIZES, "--precision=bfloat16", "--headers_only"]) == 0
+    lines = capfd.readouterr().err.splitlines()
+    reason = "since libcudnn.so.9 cannot be loaded"
+    assert f"training would run on the CPU: TensorFlow finds no GPU, {reason}" in lines
+    assert any(line.startswith("--precision=bfloat16 is much slower") for line in lines)
 
 
 def test_what_is_fatal_is_status_1_and_in_the_list(photos, capfd):

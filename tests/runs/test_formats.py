@@ -1,5 +1,6 @@
 """Run folders and checkpoints of other versions of munit_tf."""
 
+import pathlib
 import re
 
 import pytest
@@ -18,6 +19,12 @@ def test_a_run_folder_and_its_checkpoint_carry_the_number(tmp_path):
     assert re.search(rf"^# Format {FORMAT}\.$", (run / "run.flags").read_text(), re.MULTILINE)
     assert (run / "checkpoints/step-7/state.format").read_text() == f"{FORMAT}\n"
     assert RunFolder(run).newest_checkpoint().format == FORMAT
+
+
+def test_runs_without_newer_options_have_their_defaults():
+    golden = pathlib.Path(__file__).parent.parent / "golden" / "written_by_keras2"
+    assert "--tf32" not in (golden / "run.flags").read_text()
+    assert RunFolder(golden).options().train.tf32 is True
 
 
 def test_newer_formats_are_refused_by_a_line_that_names_both(tmp_path):

@@ -4,8 +4,10 @@ import os
 
 import benchmark
 import pytest
+import tensorflow as tf
 
 from munit_tf.cli import command_line
+from munit_tf.distribution import devices
 from munit_tf.errors import InputError
 from munit_tf.runs.run_folder import CONFIGS
 
@@ -36,6 +38,41 @@ def test_operations_are_those_of_the_authors_step(more):
     assert row["step_of_peak"] == pytest.approx(rate / row["peak_gflops"])
     line = benchmark._table([dict(row, size="32x32", batch_size=1, precision="float32")])[1]
     assert line.split()[:3] == ["32x32", "1", "float32"]
+
+
+def test_several_replicas_share_a_step(monkeypatch, mirrored):
+    """Together they take the step of one device with the same batch."""
+    options, _ = command_line.parse(f"{FLAGS} --batch_size=2".split(), CONFIGS)
+    one = benchmark._measure(options, 1, None)
+    monkeypatch.setattr(devices, "make_strategy", lambda name, batch_size: mirrored)
+    two = benchmark._measure(options, 1, None)
+    assert (one["replicas"], two["replicas"]) == (1, 2)
+    assert two["step_gflop"] == pytest.approx(one["step_gflop"])
+    assert two["translate_gflop"] == pytest.approx(one["translate_gflop"])
+    assert two["images_per_second"] == pytest.approx(2 / two["step_seconds"])
+    rate = two["step_gflop"] / two["step_seconds"]
+    assert two["step_of_peak"] == pytest.approx(rate / (2 * two["peak_gflops"]))
+
+
+def test_convolutions_of_the_peak_follow_one_another():
+    """So a GPU has work for milliseconds in one call, and none of it can be left out."""
+    function, arguments, gflop = benchmark._convolutions(tf, batch_size=2, size=8, channels=4, depth=5)
+    assert gflop * 1e9 == 5 * 2 * (9 * 4 * 4) * 2 * 8**2
+    concrete = function.get_concrete_function(*arguments)
+    convolutions = [op for op in concrete.graph.get_operations() if op.type == "Conv2D"]
+    assert len(convolutions) == 5
+    for earlier, later in zip(convolutions, convolutions[1:]):
+        assert later.inputs[0] is earlier.outputs[0]
+    assert 0.1 < function(*arguments).numpy() < 100
+    work = benchmark._GPU_WORK
+    assert (
+        work["batch_size"] * work["depth"] * 2 * 9 * 256**2 * 64**2 > 1e12
+    )  # Milliseconds at 1e14 per second.
+
+
+def test_several_machines_are_refused(capsys):
+    assert benchmark.main(["--strategy=multiworker"]) == 2
+    assert "one machine is measured" in capsys.readouterr().err
 
 
 def test_a_pool_of_images_does_not_hide_their_number():
