@@ -11,7 +11,7 @@ import tensorflow as tf
 # Private attributes used here, tested with Keras 2.15.0 and 3.7.0 to 3.15.1:
 # Keras 2: AutoCastVariable._variable, Optimizer._index_dict and ._var_key, Adam._momentums and ._velocities,
 # LossScaleOptimizer._loss_scale._current_loss_scale.
-# Keras 3: Variable._value, Optimizer._get_variable_index, Adam._momentums and ._velocities.
+# Keras 3: Variable._value, Optimizer._iterations and ._get_variable_index, Adam._momentums and ._velocities.
 KERAS_2 = keras.__version__.startswith("2.")
 Variable = Union[tf.Variable, "keras.Variable"]
 
@@ -52,6 +52,14 @@ class Adam(keras.optimizers.Adam):
             return super().apply_gradients(*args, **kwargs)
 
     else:
+
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            # Each replica counts. Keras takes the count of the first one, which XLA cannot compile for
+            # several GPUs.
+            self._iterations = keras.Variable(
+                0, name="iteration", dtype="int", trainable=False, aggregation="none"
+            )
 
         def apply(self, *args: Any, **kwargs: Any) -> Any:
             """Takes one step."""

@@ -358,7 +358,6 @@ def _measure_pipeline(options: Options) -> dict[int, float]:
             image_size=options.data.image_size,
             batch_size=1,
             seed=0,
-            noise={},
             start=0,
             stop=_PIPELINE_IMAGES,
         )

@@ -27,6 +27,8 @@ from munit_tf.errors import InputError
 
 # After a rollback, training skips this many steps of the endless sequence.
 _DETOUR = 2**32
+# Named so that CPUs and GPUs use the same one.
+_GENERATOR = "philox"
 
 
 def training_batches(
@@ -36,18 +38,17 @@ def training_batches(
     image_size: tuple[int, int],
     batch_size: int,
     seed: int,
-    noise: Mapping[str, Sequence[int]],
     start: int,
     stop: int,
     paired: bool = False,
     rollbacks: Sequence[int] = (),
     context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
-    """Batches for the steps start, ..., stop - 1: randomly cropped and flipped images, and noise.
+    """Batches for the steps start, ..., stop - 1: randomly cropped and flipped images.
 
     The shorter side is resized to `resize` (bilinear, antialiased). A random crop of `image_size` is
     flipped left to right with probability 1/2. Every epoch shows each image exactly once. Files are
-    decoded on demand, with one thread per CPU.
+    decoded on demand, with one thread per CPU. `with_noise` adds the noise of a step to its batch.
 
     Args:
         sources: {domain: source} for the domains "a" and "b".
@@ -55,7 +56,6 @@ def training_batches(
         image_size: (height, width) of the crop, in pixels.
         batch_size: images of each domain in one step, over all replicas.
         seed: all random values depend on the seed and the step only.
-        noise: {name: shape of one sample}, drawn from the standard normal distribution.
         start: the first step.
         stop: one past the last step.
         paired: image i of a and image i of b belong together and get the same order, crop and flip.
@@ -64,8 +64,9 @@ def training_batches(
 
     Returns:
         Dataset of stop - start dicts: for each domain float32 [batch_size, height, width, 3] in
-        [-1, 1], for each noise float32 [batch_size, *shape]. With a `context`: one dict per replica of
-        the worker, with the rows of that replica; rows of other workers are not loaded.
+        [-1, 1], and "position", int64 [batch_size], the positions in the endless sequence. With a
+        `context`: one dict per replica of the worker, with the rows of that replica; rows of other
+        workers are not loaded.
         An image that cannot be decoded or is too small for the crop ends the iteration with a
         TensorFlow error: iterate inside `input_errors()`.
 
@@ -76,8 +77,6 @@ def training_batches(
     if paired and len({len(source) for source in sources.values()}) > 1:
         counts = ", ".join(f"{len(source)} of {domain}" for domain, source in sources.items())
         raise InputError(f"--paired needs equally many images of a and b, but there are {counts}")
-    if overlap := sources.keys() & noise.keys():
-        raise ValueError(f"noise has names of domains: {sorted(overlap)}")
     context = context or tf.distribute.InputContext()
     rows = batch_size // context.num_input_pipelines
     rows_of_replica = context.get_per_replica_batch_size(batch_size)
@@ -95,11 +94,7 @@ def training_batches(
         position = step * batch_size + context.input_pipeline_id * rows + row
         passed = [tf.cast(step >= rollback, tf.int64) for rollback in rollbacks]
         position += sum(passed) * _DETOUR * batch_size
-        images = {domain: image(domain, position) for domain in sources}
-        return images | {
-            name: tf.random.stateless_normal(shape, _seed_of(seed, "noise", name, position))
-            for name, shape in noise.items()
-        }
+        return {domain: image(domain, position) for domain in sources} | {"position": position}
 
     # Pillow releases the GIL while it decodes, so threads help. The pool is private: its size does not
     # depend on the threads that TensorFlow has for the training step.
@@ -116,15 +111,47 @@ def training_batches(
     )
 
 
+def with_noise(batch: Mapping[str, tf.Tensor], shapes: Mapping[str, Sequence[int]], seed: int) -> dict:
+    """Draws the noise of a step, on the device that calls it: there it takes less time than on the host.
+
+    Args:
+        batch: a batch, or a replica's part of it, from `training_batches`.
+        shapes: {name: shape of one sample}.
+        seed: the seed of `training_batches`.
+
+    Returns:
+        The images of the batch, and for each name standard normal noise, float32 [N, *shape]. The noise of an
+        image depends on the seed, the name and the position of the image only.
+
+    Raises:
+        ValueError: a name is that of a domain.
+    """
+
+    def noise_at(position):
+        return {
+            name: tf.random.stateless_normal(shape, _seed_of(seed, "noise", name, position), alg=_GENERATOR)
+            for name, shape in shapes.items()
+        }
+
+    images = {name: value for name, value in batch.items() if name != "position"}
+    if overlap := images.keys() & shapes.keys():
+        raise ValueError(f"noise has names of domains: {sorted(overlap)}")
+    if not shapes:
+        return images
+    specs = {name: tf.TensorSpec(shape, tf.float32) for name, shape in shapes.items()}
+    return images | tf.map_fn(noise_at, batch["position"], fn_output_signature=specs)
+
+
 @contextlib.contextmanager
 def input_errors() -> Iterator[None]:
     """Restores an InputError from a thread of `training_batches`.
 
-    TensorFlow passes an exception from its threads on as the text of an OpError, in a loop, in `fit`
-    and under a strategy:
+    TensorFlow passes an exception from its threads on as the text of an OpError, in a loop, in a
+    tf.function and under a strategy:
 
         with pipeline.input_errors():
-            model.fit(batches)
+            for batch in batches:
+                ...
     """
     try:
         yield
@@ -236,4 +263,4 @@ def _seed_of(seed: int, purpose: str, name: str, number: tf.Tensor) -> tf.Tensor
     """Combines everything that a draw depends on into a TensorFlow seed of two numbers."""
     digest = hashlib.sha256(f"{seed}/{purpose}/{name}".encode()).digest()
     stream: Any = np.frombuffer(digest[:16], dtype="<i8")
-    return tf.random.experimental.stateless_fold_in(tf.constant(stream), number)
+    return tf.random.experimental.stateless_fold_in(tf.constant(stream), number, alg=_GENERATOR)

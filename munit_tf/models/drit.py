@@ -29,6 +29,7 @@ from munit_tf.networks.discriminators import (
     smallest_content_size,
 )
 from munit_tf.networks.encoders import ContentEncoder, VariationalStyleEncoder
+from munit_tf.networks.fixed_weights import with_fixed_weights
 from munit_tf.networks.layers import ResidualBlock, run_residual
 
 # Labels of the domains for the content discriminator.
@@ -135,8 +136,6 @@ class DRIT(StochasticStyle, ContentTranslator):
         "mode_seeking": "mode_seeking_weight",
     }
     collapse_checks = (diversity_check("--mode_seeking_weight or --recon_s_weight"),)
-    # As in the authors' code. Otherwise encoder and decoder could hide the style in the image.
-    untrained_by = {"recon_s": "style_encoder"}
 
     def __init__(self, config: DRITConfig) -> None:
         super().__init__(config)
@@ -223,6 +222,8 @@ class DRIT(StochasticStyle, ContentTranslator):
             [fake_style, batch["styles"][source]],
         )
         style = batch[f"style_{target}"]
+        # As in the authors' code. Otherwise encoder and decoder could hide the style in the image.
+        prior_style = with_fixed_weights(self._encode_style, fakes["prior"], target)
         losses = {
             f"adv_g/{target}": generator_loss(kind, self.discriminate(fakes["encoded"], target)),
             f"adv_g_prior/{target}": generator_loss(
@@ -231,7 +232,7 @@ class DRIT(StochasticStyle, ContentTranslator):
             f"adv_g_content/{source}": classification_loss(self.discriminate(content, "content"), 0.5),
             f"recon_x/{source}": mean_absolute_error(reconstruction, images),
             f"cycle_x/{source}": mean_absolute_error(cross_cycle, images),
-            f"recon_s/{target}": mean_absolute_error(self._encode_style(fakes["prior"], target), style),
+            f"recon_s/{target}": mean_absolute_error(prior_style, style),
             f"kl/{source}": kl_divergence(*batch["posteriors"][source]),
             f"kl_content/{source}": kl_divergence_of_unit_variance(batch["contents"][source]),
         }

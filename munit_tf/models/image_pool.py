@@ -44,8 +44,14 @@ class ImagePool(keras.layers.Layer):
         """
         replica = tf.distribute.get_replica_context()
         own, shape = tf.shape(images)[0], images.shape
-        draws = tf.identity(draws)  # all_gather needs a tensor on the replica's device; a batch has none.
-        images, draws = replica.all_gather(images, axis=0), replica.all_gather(draws, axis=0)
+        first = replica.replica_id_in_sync_group * own
+        after = replica.num_replicas_in_sync * own - first - own
+
+        def among_zeros(x):
+            return tf.pad(x, [[first, after], *[[0, 0]] * (len(x.shape) - 1)])
+
+        # The images and draws of all replicas. `all_gather` cannot be compiled by XLA for several GPUs.
+        images, draws = replica.all_reduce("SUM", [among_zeros(images), among_zeros(draws)])
         uniform = tf.math.erfc(-draws[:, 1] / 2**0.5) / 2  # The normal distribution function.
         slots = tf.minimum(tf.cast(uniform * self.capacity, tf.int32), self.capacity - 1)
         swaps = draws[:, 0] > 0
@@ -66,5 +72,4 @@ class ImagePool(keras.layers.Layer):
         images = tf.concat([self.images, images], axis=0)
         self.images.assign(tf.gather(images, pool))
         self.count.assign(tf.cast(count, tf.int64))
-        first = replica.replica_id_in_sync_group * own
         return tf.ensure_shape(tf.gather(images, returned.stack()[first : first + own]), shape)

@@ -39,7 +39,6 @@ class AdversarialModel(keras.Model):
         loss_weights: {loss term: name of the config attribute that holds its weight}, for example
             {"recon_x": "recon_x_weight"}. Terms of weight 0 are left out.
         image_pools: {domain: ImagePool}, training state that no optimizer updates.
-        untrained_by: {generator loss term: name of a layer in the generators that it does not train}.
         step: int64 tf.Variable, the number of training steps taken.
     """
 
@@ -50,7 +49,6 @@ class AdversarialModel(keras.Model):
     directions: tuple[str, ...] = tuple(DIRECTIONS)
     loss_weights: Mapping[str, str] = types.MappingProxyType({})
     image_pools: Mapping[str, ImagePool] = types.MappingProxyType({})
-    untrained_by: Mapping[str, str] = types.MappingProxyType({})
 
     def __init__(self, config: TranslatorConfig) -> None:
         super().__init__()
@@ -174,8 +172,7 @@ class AdversarialModel(keras.Model):
         # If the batch cannot be loaded, the step must not be counted.
         with tf.control_dependencies(list(batch.values())):
             directions = [DIRECTIONS[name] for name in self.directions]
-            tape = tf.GradientTape(persistent=bool(self.untrained_by))
-            with tape, recomputing(self._recompute):
+            with tf.GradientTape() as tape, recomputing(self._recompute):
                 batch = self.prepare(batch)
                 fakes = [self.make_fakes(*direction, batch) for direction in directions]
             logs = self._update_discriminators(directions, batch, fakes)
@@ -234,16 +231,13 @@ class AdversarialModel(keras.Model):
     def _update_generators(self, directions, batch, fakes, tape):
         """Updates the generators with the tape that recorded `fakes`; returns the loss terms and `loss_g`."""
         optimizer, weights = self.generator_optimizer, _trainable(self.generators)
-        gradients = {}
         with tape, recomputing(self._recompute):
             terms = self._terms(self.generator_losses, directions, batch, fakes)
-        for excluded, names in self._by_excluded_terms(weights).items():
-            with tape:
-                learned = {name: loss for name, loss in terms.items() if _term(name) not in excluded}
-                scaled = self._scaled(self._weighted_sum(learned), optimizer)
-            gradients.update(zip(names, tape.gradient(scaled, [weights[name] for name in names])))
-        keras_compat.apply_gradients(optimizer, [gradients[name] for name in weights], list(weights.values()))
-        return {**terms, "loss_g": self._weighted_sum(terms)}
+            loss = self._weighted_sum(terms)
+            scaled = self._scaled(loss, optimizer)
+        gradients = tape.gradient(scaled, list(weights.values()))
+        keras_compat.apply_gradients(optimizer, gradients, list(weights.values()))
+        return {**terms, "loss_g": loss}
 
     def _make_optimizer(self, networks):
         config = self.config
@@ -284,14 +278,6 @@ class AdversarialModel(keras.Model):
         """
         share = loss / tf.distribute.get_strategy().num_replicas_in_sync
         return keras_compat.scale_loss(optimizer, share)
-
-    def _by_excluded_terms(self, weights):
-        """{loss terms that do not train these weights: names of the weights}."""
-        groups = collections.defaultdict(list)
-        for name in weights:
-            layers = name.split("/")
-            groups[tuple(term for term, layer in self.untrained_by.items() if layer in layers)].append(name)
-        return groups
 
     def _full(self, x):
         """Casts the output of a network to `result_dtype`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shlex
 import signal
 import sys
@@ -72,7 +73,7 @@ def train(options: Options) -> Optional[signal.Signals]:
             try:
                 with written as writers, pipeline.input_errors():
                     hooks = [callbacks.TerminateOnNonFinite(first_step), *writers, stop]
-                    _take_steps(model, batches, train_options.steps - first_step, hooks)
+                    take_steps(model, batches, options, train_options.steps - first_step, hooks)
             except NotFinite as error:
                 rollback.restore_last_finite(model, folder, train_options.on_nan, error)
         workers.barrier()  # The last checkpoint is complete before any worker ends.
@@ -133,7 +134,6 @@ def _batches(
             image_size=options.data.image_size,
             batch_size=options.train.batch_size,
             seed=options.train.seed,
-            noise=model.noise_shapes(*options.data.image_size),
             start=first_step,
             stop=options.train.steps,
             paired=options.data.paired,
@@ -144,9 +144,10 @@ def _batches(
     return workers.strategy.distribute_datasets_from_function(batches_of)
 
 
-def _take_steps(
+def take_steps(
     model: Translator,
     batches: tf.distribute.DistributedDataset,
+    options: Options,
     count: int,
     step_callbacks: list[keras.callbacks.Callback],
 ) -> None:
@@ -154,7 +155,8 @@ def _take_steps(
 
     Args:
         model: a compiled model.
-        batches: from `distribute_datasets_from_function` of the model's strategy.
+        batches: `training_batches`, from `distribute_datasets_from_function` of the model's strategy.
+        options: the options of the run.
         count: the number of steps.
         step_callbacks: Keras callbacks.
     """
@@ -162,10 +164,17 @@ def _take_steps(
     train_step = model.train_step
     if model.jit_compile:
         train_step = tf.function(train_step, autograph=False, jit_compile=True)
+    with_noise = functools.partial(
+        pipeline.with_noise,
+        shapes=model.noise_shapes(*options.data.image_size),
+        seed=options.train.seed,
+    )
 
     @tf.function(autograph=False)
     def step(iterator):
-        logs = strategy.run(train_step, args=(next(iterator),))
+        # Not compiled by XLA, which would draw other numbers.
+        batch = strategy.run(with_noise, args=(next(iterator),))
+        logs = strategy.run(train_step, args=(batch,))
         # Every replica has the mean over all replicas.
         return {name: strategy.experimental_local_results(value)[0] for name, value in logs.items()}
 

@@ -14,7 +14,7 @@ from munit_tf.config.options import Options
 from munit_tf.data import pipeline, registry
 from munit_tf.distribution.devices import describe, make_strategy, peak_memory_mib
 from munit_tf.runs import loading
-from munit_tf.training import memory
+from munit_tf.training import loop, memory
 from munit_tf.training.callbacks import StepCallback
 
 STEPS = 5
@@ -52,20 +52,22 @@ def measure(options: Options) -> StepCost:
     with strategy.scope():
         model = loading.build_model(options)
         loading.compile_model(model, options)
-    batches = pipeline.training_batches(
-        dataset.train,
-        resize=options.data.resize,
-        image_size=options.data.image_size,
-        batch_size=options.train.batch_size,
-        seed=options.train.seed,
-        noise=model.noise_shapes(*options.data.image_size),
-        start=0,
-        stop=STEPS + 1,
-        paired=options.data.paired,
+    batches = strategy.distribute_datasets_from_function(
+        lambda context: pipeline.training_batches(
+            dataset.train,
+            resize=options.data.resize,
+            image_size=options.data.image_size,
+            batch_size=options.train.batch_size,
+            seed=options.train.seed,
+            start=0,
+            stop=STEPS + 1,
+            paired=options.data.paired,
+            context=context,
+        )
     )
     clock = _Clock(0)
     with pipeline.input_errors():
-        model.fit(batches, steps_per_epoch=STEPS + 1, verbose=0, callbacks=[clock])
+        loop.take_steps(model, batches, options, STEPS + 1, [clock])
     times = [later - earlier for earlier, later in zip(clock.ends, clock.ends[1:])]
     device = describe(options.train.strategy, options.train.batch_size)
     return StepCost(device, statistics.median(times), peak_memory_mib())

@@ -71,7 +71,7 @@ def test_training_skips_them(folder, capfd):
     options = DataConfig(dataset=str(folder), unreadable="skip", **SIZE)
     sources = registry.open_dataset(options).train
     count = len(sources["a"])
-    steps = pipeline.training_batches(sources, **SIZE, batch_size=1, seed=0, noise={}, start=0, stop=count)
+    steps = pipeline.training_batches(sources, **SIZE, batch_size=1, seed=0, start=0, stop=count)
     # One that is readable and too long and thin to be resized is an error still.
     try:
         with pipeline.input_errors():
@@ -84,9 +84,7 @@ def test_training_skips_them(folder, capfd):
 
 def test_training_ends_with_one_line(folder):
     sources = registry.open_dataset(DataConfig(dataset=str(folder))).train
-    steps = pipeline.training_batches(
-        sources, **SIZE, batch_size=1, seed=0, noise={}, start=0, stop=len(sources["a"])
-    )
+    steps = pipeline.training_batches(sources, **SIZE, batch_size=1, seed=0, start=0, stop=len(sources["a"]))
     with pytest.raises(InputError, match=str(folder)), pipeline.input_errors():
         for _ in steps:
             pass

@@ -45,15 +45,12 @@ class _Gradient(_Flat):
 
 def batches(sources, start=0, stop=10, batch_size=1, seed=0, noise=None, **options):
     dataset = pipeline.training_batches(
-        sources,
-        batch_size=batch_size,
-        seed=seed,
-        noise=noise or {},
-        start=start,
-        stop=stop,
-        **{**SMALL, **options},
+        sources, batch_size=batch_size, seed=seed, start=start, stop=stop, **{**SMALL, **options}
     )
-    return [{name: x.numpy() for name, x in batch.items()} for batch in dataset]
+    with_noise = tf.function(
+        lambda batch: pipeline.with_noise(batch, noise or {}, seed), autograph=False, reduce_retracing=True
+    )
+    return [{name: x.numpy() for name, x in with_noise(batch).items()} for batch in dataset]
 
 
 def levels(images):
@@ -89,6 +86,22 @@ def test_crops_flips_and_noise_for_seed_0_are_pinned():
     style = np.concatenate([batch["style_a"] for batch in steps[:2]])
     expected = [[1.0735346, -0.6520875, -0.15450765], [-1.2928942, 0.5865268, 0.6745037]]
     np.testing.assert_allclose(style, expected, rtol=1e-5)
+
+
+def test_noise_of_the_size_of_feature_maps_is_pinned_in_a_graph_and_without():
+    noise = {"noise_a": (4, 6, 3), "noise_cycle_b": (16, 16, 64)}
+    dataset = pipeline.training_batches({}, batch_size=2, seed=0, start=3, stop=4, **SMALL)
+    (eager,) = (pipeline.with_noise(batch, noise, 0) for batch in dataset)
+    (graph,) = batches({}, 3, 4, batch_size=2, noise=noise)
+    assert set(graph) == set(eager) == set(noise)
+    for drawn in (eager, graph):
+        a, b = (np.asarray(drawn[name]) for name in noise)
+        assert a.shape == (2, 4, 6, 3) and b.shape == (2, 16, 16, 64) and a.dtype == b.dtype == np.float32
+        expected = [[-1.683697, 0.7411439], [2.2770793, 0.5391299]]
+        np.testing.assert_allclose(a[:, 0, 0, :2], expected, rtol=1e-5)
+        expected = [[-0.658022, -1.9409493], [-1.5807408, -0.3569228]]
+        np.testing.assert_allclose(b[:, -1, -1, -2:], expected, rtol=1e-5)
+        assert [a.sum(), b.sum()] == pytest.approx([3.376728, 407.360777], rel=1e-4)
 
 
 def test_every_epoch_shows_every_image_once_and_the_shorter_domain_repeats():
@@ -229,14 +242,13 @@ def test_element_spec_is_static_and_the_end_is_known():
         image_size=(8, 12),
         batch_size=3,
         seed=0,
-        noise={"style_a": (5,)},
         start=2,
         stop=9,
     )
     assert dataset.element_spec == {
         "a": tf.TensorSpec([3, 8, 12, 3], tf.float32),
         "b": tf.TensorSpec([3, 8, 12, 3], tf.float32),
-        "style_a": tf.TensorSpec([3, 5], tf.float32),
+        "position": tf.TensorSpec([3], tf.int64),
     }
     assert dataset.cardinality().numpy() == 7
     policy = dataset.options().experimental_distribute.auto_shard_policy
@@ -298,9 +310,7 @@ class _Broken(_Flat):
 
 
 def test_input_error_comes_back_from_a_loop_and_from_a_tf_function():
-    dataset = pipeline.training_batches(
-        {"a": _Broken(1)}, batch_size=1, seed=0, noise={}, start=0, stop=3, **SMALL
-    )
+    dataset = pipeline.training_batches({"a": _Broken(1)}, batch_size=1, seed=0, start=0, stop=3, **SMALL)
 
     @tf.function
     def total():
@@ -351,7 +361,7 @@ def test_a_large_data_set_puts_nothing_into_the_graph():
     sizes = []
     for count in (10, 1_000_000):
         dataset = pipeline.training_batches(
-            {"a": _Flat(count)}, batch_size=1, seed=0, noise={}, start=0, stop=2, **SMALL
+            {"a": _Flat(count)}, batch_size=1, seed=0, start=0, stop=2, **SMALL
         )
         graph = tf.raw_ops.DatasetToGraphV2(
             input_dataset=dataset._variant_tensor, external_state_policy=1, strip_device_assignment=False

@@ -48,13 +48,13 @@ def test_the_next_readable_image_stands_in(tmp_path, capfd):
 
 def batches(sources, start, stop, paired=False):
     steps = pipeline.training_batches(
-        sources, resize=8, image_size=(8, 8), batch_size=2, seed=0, noise={}, start=start, stop=stop,
+        sources, resize=8, image_size=(8, 8), batch_size=2, seed=0, start=start, stop=stop,
         paired=paired,
     )  # fmt: skip
     return [
         {
-            name: np.round((x.numpy()[:, 0, 0, 0] + 1) * 127.5).astype(int).tolist()
-            for name, x in batch.items()
+            name: np.round((batch[name].numpy()[:, 0, 0, 0] + 1) * 127.5).astype(int).tolist()
+            for name in sources
         }
         for batch in steps
     ]

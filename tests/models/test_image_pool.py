@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from conformance.methods import tiny, tiny_batch
+from tensorflow.python.distribute import mirrored_run, mirrored_strategy
 
 from munit_tf.models.image_pool import ImagePool
 
@@ -67,3 +69,16 @@ def test_it_goes_on_where_a_checkpoint_left_it(data, expected, tmp_path):
     path = tf.train.Checkpoint(images=pool.images, count=pool.count).save(str(tmp_path / "pool"))
     tf.train.Checkpoint(images=other.images, count=other.count).restore(path)
     np.testing.assert_array_equal(shown(other, data, range(3, STEPS)), expected[3:])
+
+
+def test_a_step_with_a_pool_can_be_compiled_for_several_gpus(mirrored, monkeypatch):
+    """It is traced only. On GPUs, unlike on CPUs, each replica has a compiled function of its own."""
+    with mirrored.scope():
+        model = tiny("cyclegan")
+    batch = tiny_batch(model, 1)
+    compiled = tf.function(model.train_step, autograph=False, jit_compile=True)
+    step = tf.function(lambda batch: mirrored.run(compiled, args=(batch,)), autograph=False)
+    for module in (mirrored_run, mirrored_strategy):
+        monkeypatch.setattr(module, "_is_gpu_device", lambda device: True)
+    operations = step.get_concrete_function(batch).graph.get_operations()
+    assert sum(each.get_attr("_XlaMustCompile") for each in operations if "Call" in each.type) == 2

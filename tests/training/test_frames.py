@@ -21,6 +21,6 @@ def test_six_frames_from_the_command_to_the_gradient(tmp_path, monkeypatch):
     monkeypatch.setattr(tf.GradientTape, "gradient", gradient)
     assert train.main(["--dataset=photos", *TINY, "--steps=1", "--output=run"]) == 0
     assert sorted(seen) == [
-        ("main", "train", "_take_steps", "step", "train_step", "_update_discriminators"),
-        ("main", "train", "_take_steps", "step", "train_step", "_update_generators"),
+        ("main", "train", "take_steps", "step", "train_step", "_update_discriminators"),
+        ("main", "train", "take_steps", "step", "train_step", "_update_generators"),
     ]
