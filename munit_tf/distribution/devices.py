@@ -20,10 +20,8 @@ def set_up(tf32: bool = True) -> None:
     if tf.config.get_visible_devices("GPU"):
         set_up_gpus(tf32)
     else:
-        # A resumed run must equal an uninterrupted one bit for bit. With several inter-op threads, the order
-        # of additions differs between runs. Grappler's order of rewriting large graphs differs between
-        # processes.
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        # A resumed run must equal an uninterrupted one bit for bit. Grappler rewrites a large graph
+        # differently in each process, so that sums are rounded differently.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
