@@ -35,6 +35,14 @@ def policy():
     keras.mixed_precision.set_global_policy(before)
 
 
+@pytest.fixture
+def eagerly():
+    """Nothing is compiled, which takes longer than a few calls of a tiny network do."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="session")
 def mirrored():
     """Two replicas; one strategy for the process, since the collectives of two get into each other's way."""

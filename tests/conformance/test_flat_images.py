@@ -9,6 +9,8 @@ from conformance.methods import TINY, tiny, tiny_batch
 import munit_tf
 from munit_tf.networks.normalization import variation_of
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 # CycleGAN's noise needs a first convolution without instance norm, which exact values need.
 WITHOUT_NOISE = {"cyclegan": {"noise_dim": 0}}
 COLOR = (0.3, -0.7, 0.11)

@@ -12,6 +12,8 @@ from munit_tf.config.options import DataConfig, TrainConfig
 from munit_tf.errors import InputError
 from munit_tf.models.bicyclegan import BicycleGANConfig
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 @pytest.fixture(scope="module")
 def model():

@@ -7,6 +7,8 @@ from conformance.methods import TINY, tiny, tiny_batch
 
 import munit_tf
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 @pytest.fixture(scope="module")
 def plain():

@@ -6,6 +6,8 @@ from conformance.methods import tiny, tiny_batch
 
 import munit_tf
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 @pytest.fixture(scope="module")
 def model():

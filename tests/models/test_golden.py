@@ -12,6 +12,8 @@ from reference import Golden
 import munit_tf
 from munit_tf.networks.conv2d import winograd
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 # The authors' names, where they are not `gen_` and ours.
 LOSSES = {
     "munit": {"adv_d": "dis", "adv_g": "gen_adv", "cycle_x": "gen_cycrecon_x"},

@@ -7,6 +7,8 @@ from conformance.methods import tiny, tiny_batch
 
 import munit_tf
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 TERMS = (
     "adv_d", "adv_d_prior", "adv_g", "adv_g_prior", "cycle_x", "cycle_x_prior", "info_encoded", "info_prior",
     "kl",

@@ -7,6 +7,8 @@ from conformance.methods import tiny, tiny_batch
 
 import munit_tf
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 def test_shapes_of_codes_and_images():
     model = munit_tf.create("munit", gen_dim=4, dis_dim=4, num_res_blocks=1, style_dim=5)

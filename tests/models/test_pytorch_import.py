@@ -14,6 +14,8 @@ import munit_tf
 from munit_tf.errors import InputError
 from munit_tf.models import pytorch_import
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 GENERATOR = dict(style_dim=8, gen_dim=4, mlp_dim=16, num_downsample=2, num_res_blocks=2)
 
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from conformance.methods import tiny, tiny_batch
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 @pytest.fixture(scope="module")
 def model():

@@ -152,15 +152,8 @@ def test_a_file_in_place_of_tensorboard_is_one_line(tmp_path):
         tf.summary.create_file_writer(str(folder.tensorboard))
 
 
-@pytest.fixture
-def eager():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def test_training_goes_on_with_a_damaged_log_and_not_with_damaged_rollbacks(
-    tmp_path, monkeypatch, capsys, eager
+    tmp_path, monkeypatch, capsys, eagerly
 ):
     monkeypatch.chdir(tmp_path)
     make_photos(tmp_path / "photos", count=3)

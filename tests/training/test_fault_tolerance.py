@@ -152,12 +152,10 @@ def test_a_full_disk_is_one_line_and_training_continues_when_there_is_space(fold
 
 
 @pytest.fixture
-def here(folder, monkeypatch):
+def here(folder, monkeypatch, eagerly):
     """In this process, where numbers can be poisoned."""
     monkeypatch.chdir(folder)
-    tf.config.run_functions_eagerly(True)
-    yield folder
-    tf.config.run_functions_eagerly(False)
+    return folder
 
 
 def poison(monkeypatch, step, times):
