@@ -96,8 +96,7 @@ class TrainConfig(Config):
     )
     tf32: bool = option(
         True,
-        "round the factors of float32 products to 10 binary digits (TF32) on GPUs that can, which is faster; "
-        "false: keep all 23 digits",
+        "multiply float32 numbers in TF32 (10 binary digits, not 23) on GPUs that support it: faster",
         may_change=True,
     )
     jit_compile: bool = option(False, "compile the training step with XLA")

@@ -46,7 +46,7 @@ def option(
         required: the flag must be given; `default` must be None.
         may_change: a resumed run may have another value.
         recorded: the value is written to `run.flags`.
-        memory: a smaller number needs less memory, or a bool needs less memory if True.
+        memory: whether the option affects memory: a smaller number, or True, needs less.
     """
     metadata = dict(
         help=help,

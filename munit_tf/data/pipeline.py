@@ -112,7 +112,7 @@ def training_batches(
 
 
 def with_noise(batch: Mapping[str, tf.Tensor], shapes: Mapping[str, Sequence[int]], seed: int) -> dict:
-    """Draws the noise of a step, on the device that calls it: there it takes less time than on the host.
+    """Draws the noise of a step on the step's own device, which is faster than on the host.
 
     Args:
         batch: a batch, or a replica's part of it, from `training_batches`.

@@ -45,7 +45,7 @@ class MeteredFile:
 
     Attributes:
         size: its length in bytes.
-        kept: the most bytes that Pillow keeps apart from pixels; set by `check_header`.
+        kept: the most bytes that Pillow keeps besides the pixels; set by `check_header`.
         read: reads as from a file; raises ValueError after the number of calls that are allowed.
     """
 

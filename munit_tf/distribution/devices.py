@@ -32,7 +32,7 @@ def set_up_gpus(tf32: bool = True) -> None:
     TensorFlow must compile kernels for a GPU.
 
     Args:
-        tf32: whether GPUs that can compute products of float32 numbers in TF32.
+        tf32: whether GPUs multiply float32 numbers in TF32, if they support it.
     """
     gpus = tf.config.get_visible_devices("GPU")
     if not gpus:

@@ -1,4 +1,4 @@
-"""Style codes from the prior or from a file."""
+"""Style codes from the prior or from a file. `Translator.encode_style` gives those of images."""
 
 from __future__ import annotations
 

@@ -42,9 +42,10 @@ def diversity_check(flag: str) -> CollapseCheck:
 class Translator(AdversarialModel):
     """An image-to-image translator between domains a and b.
 
-    Images are [N,H,W,3] in [-1, 1]; results are float32, or float64 under that Keras policy. Outside of a
-    graph, a public function is compiled for the first inputs of a kind, and again only for another kind. A
-    subclass defines `_translate` and the methods that AdversarialModel requires. If the method can encode
+    Images are [N,H,W,3] in [-1, 1]; results are float32, or float64 under that Keras policy. Public functions
+    compile themselves when they are called outside of a tf.function.
+
+    A subclass defines `_translate` and the methods that AdversarialModel requires. If the method can encode
     styles, it also defines `_encode_style`. A method with a content code that both domains share is a
     `ContentTranslator`.
 

@@ -1,4 +1,4 @@
-"""Losses that a network passes on to its input without learning from them."""
+"""Gradients that pass through a network to its input and do not train its weights."""
 
 from collections.abc import Callable
 from typing import Any

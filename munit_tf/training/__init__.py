@@ -1,1 +1,1 @@
-"""Training: devices, workers, the loop over the steps, its callbacks."""
+"""Training: the loop over the steps and its callbacks."""

@@ -29,7 +29,7 @@ class StepCallback(keras.callbacks.Callback):
     """Calls `after_step(step, logs)` with the step of the run.
 
     Args:
-        first_step: steps taken before this `fit`.
+        first_step: steps taken before this call of `take_steps`.
     """
 
     def __init__(self, first_step: int) -> None:
@@ -37,7 +37,7 @@ class StepCallback(keras.callbacks.Callback):
         self.first_step = first_step
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Called by Keras; `batch` counts from 0 in every `fit`."""
+        """Called after each step; `batch` counts from 0 in every call of `take_steps`."""
         self.after_step(self.first_step + batch + 1, logs or {})
 
     def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
@@ -65,7 +65,7 @@ class ProgressBar(StepCallback):
     A context manager, so that the line also ends after an error.
 
     Args:
-        first_step: steps taken before this `fit`.
+        first_step: steps taken before this call of `take_steps`.
         last_step: the step at which training ends.
         batch_size: images of each domain in one step.
     """
@@ -111,7 +111,7 @@ class Log(StepCallback):
     """Writes losses, measures and speed to `log.jsonl` and TensorBoard every `every` steps.
 
     Args:
-        first_step: steps taken before this `fit`.
+        first_step: steps taken before this call of `take_steps`.
         every: steps between rows.
         folder: the run folder.
         writer: for TensorBoard.
@@ -190,7 +190,7 @@ class Samples(StepCallback):
     """Writes sample grids to `samples/` and TensorBoard every `every` steps and at the last one.
 
     Args:
-        first_step: steps taken before this `fit`.
+        first_step: steps taken before this call of `take_steps`.
         last_step: the step at which training ends.
         every: steps between grids.
         folder: the run folder.
@@ -233,7 +233,7 @@ class Checkpoints(StepCallback):
     """Writes a checkpoint every `every` steps; `save` writes one at any step.
 
     Args:
-        first_step: steps taken before this `fit`.
+        first_step: steps taken before this call of `take_steps`.
         every: steps between checkpoints.
         folder: the run folder.
         manager: writes the checkpoints.
@@ -263,17 +263,17 @@ class Checkpoints(StepCallback):
 
 
 class StopOnSignal(StepCallback):
-    """Ends `fit` after the current step on SIGINT or SIGTERM; a second signal ends the process at once.
+    """Ends training after the current step on SIGINT or SIGTERM; a second signal ends the process at once.
 
-    A signal to one of several workers ends `fit` on all of them, after the same step. A context manager:
+    A signal to one of several workers ends training on all of them, after the same step. A context manager:
     it handles signals while it is entered.
 
     Args:
-        first_step: steps taken before this `fit`.
+        first_step: steps taken before this call of `take_steps`.
         workers: the processes of the run.
 
     Attributes:
-        received: the signal that ended `fit`, or None.
+        received: the signal that ended training, or None.
     """
 
     received: signal.Signals | None = None
@@ -301,7 +301,7 @@ class StopOnSignal(StepCallback):
             signal.signal(number, handler)
 
     def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
-        """Ends `fit` if a worker has received a signal."""
+        """Ends training if a worker has received a signal."""
         received = self._workers.all_reduce_max(self._own)
         if received:
             self.received = signal.Signals(received)

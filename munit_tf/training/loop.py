@@ -151,7 +151,7 @@ def take_steps(
     count: int,
     step_callbacks: list[keras.callbacks.Callback],
 ) -> None:
-    """Replaces `fit`: on Keras 3 it accepts no batches that are distributed over several machines.
+    """Takes training steps. Unlike `fit` of Keras 3, it accepts batches distributed over several machines.
 
     Args:
         model: a compiled model.
