@@ -41,6 +41,7 @@ class Command:
         self._folder = tempfile.TemporaryDirectory(prefix="command-")
         self._process = _CONTEXT.Process(
             target=_run,
+            daemon=True,  # It ends with the tests, also if one of them has failed.
             args=(name, list(map(str, flags)), str(cwd), self._folder.name),
             kwargs=dict(environment=environment or {}, eager=eager, largest_file=largest_file),
         )

@@ -182,9 +182,8 @@ def _measure(options, repeats, profile):
     with _Operations(model, elsewhere=1) as operations:
         translate_gflop = operations.count_of(translate.get_concrete_function(*arguments)) / 1e9
     seconds = _median_seconds(lambda: translate(*arguments).numpy(), repeats * _TRANSLATIONS)
-    peak = max(
-        peak, _peak_of_convolution(tf, **work)
-    )  # Other processes may have slowed down one measurement.
+    # Other processes may have slowed down one measurement.
+    peak = max(peak, _peak_of_convolution(tf, **work))
     return {
         "device": devices.describe(train.strategy, train.batch_size),
         "replicas": replicas,

@@ -302,7 +302,7 @@ class _Direction:
         }
         if self._styled:
             changes[self._code_file] = _ready(files.npy(folder / "style.npy", [session.style]))
-        # A slider makes many files. The last but one is kept: its download may have begun.
+        # Each move of a slider writes files. Keep the previous ones, in case a download of them has begun.
         session.folders.append(folder)
         if len(session.folders) > 2:
             shutil.rmtree(session.folders.pop(0), ignore_errors=True)

@@ -69,11 +69,13 @@ def serve(
                 run_history=False,
                 app_kwargs=guard.app_options(hosts),
             )
+        except OSError as error:
+            blocks.close(verbose=False)
+            ports = f"--port={port} is" if port else f"ports {_FIRST_PORT} to {_FIRST_PORT + 99} are"
+            raise InputError(f"{ports} not free: choose another with --port") from error
+        try:
             if public_address:
                 hosts.add(urllib.parse.urlsplit(public_address).netloc)
             yield address, public_address
-        except OSError as error:
-            ports = f"--port={port} is" if port else f"ports {_FIRST_PORT} to {_FIRST_PORT + 99} are"
-            raise InputError(f"{ports} not free: choose another with --port") from error
         finally:
             blocks.close(verbose=False)

@@ -200,7 +200,7 @@ class Translator(AdversarialModel):
             return function(*arguments)
         name = function.__name__
         if name not in self._compiled_functions:
-            # When a second shape comes, the function is traced for any shape.
+            # On a second shape, TensorFlow traces the function once more, for all shapes.
             self._compiled_functions[name] = tf.function(function, autograph=False, reduce_retracing=True)
         return self._compiled_functions[name](*arguments)
 

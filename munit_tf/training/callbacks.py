@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import json
 import math
 import signal
@@ -25,7 +26,7 @@ from munit_tf.storage.atomic import atomic_write
 from munit_tf.training.sample_monitor import SampleMonitor
 
 
-class StepCallback(keras.callbacks.Callback):
+class StepCallback(keras.callbacks.Callback, abc.ABC):
     """Calls `after_step(step, logs)` with the step of the run.
 
     Args:
@@ -40,9 +41,9 @@ class StepCallback(keras.callbacks.Callback):
         """Called after each step; `batch` counts from 0 in every call of `take_steps`."""
         self.after_step(self.first_step + batch + 1, logs or {})
 
+    @abc.abstractmethod
     def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
         """Called after a step; `logs` is the result of `train_step`, {name: scalar}."""
-        raise NotImplementedError
 
 
 class TerminateOnNonFinite(StepCallback):

@@ -7,7 +7,7 @@ import functools
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Optional
 
 import keras
@@ -68,7 +68,9 @@ def train(options: Options) -> Optional[signal.Signals]:
         while int(model.step.numpy()) < train_options.steps and not stop.received:
             workers.barrier()  # The chief has prepared the folder.
             first_step = int(model.step.numpy())
-            batches = _batches(model, dataset, folder, options, workers)
+            rollbacks = [note["to"] for note in folder.read_rollbacks()]
+            steps = first_step, train_options.steps
+            batches = make_batches(workers.strategy, dataset, options, *steps, rollbacks)
             written = _nothing_written() if monitor is None else _written(model, monitor, folder, options)
             try:
                 with written as writers, pipeline.input_errors():
@@ -120,28 +122,29 @@ def _prepare_folder(
     return monitor
 
 
-def _batches(
-    model: Translator, dataset: registry.Dataset, folder: RunFolder, options: Options, workers: Workers
+def make_batches(
+    strategy: tf.distribute.Strategy,
+    dataset: registry.Dataset,
+    options: Options,
+    start: int,
+    stop: int,
+    rollbacks: Sequence[int] = (),
 ) -> tf.distribute.DistributedDataset:
-    """Batches from the model's step to the last one, distributed over the workers' replicas."""
-    first_step = int(model.step.numpy())
-    rollbacks = [note["to"] for note in folder.read_rollbacks()]
-
-    def batches_of(context):
-        return pipeline.training_batches(
+    """The `training_batches` of the steps start, ..., stop - 1, distributed over the strategy's replicas."""
+    return strategy.distribute_datasets_from_function(
+        lambda context: pipeline.training_batches(
             dataset.train,
             resize=options.data.resize,
             image_size=options.data.image_size,
             batch_size=options.train.batch_size,
             seed=options.train.seed,
-            start=first_step,
-            stop=options.train.steps,
+            start=start,
+            stop=stop,
             paired=options.data.paired,
             rollbacks=rollbacks,
             context=context,
         )
-
-    return workers.strategy.distribute_datasets_from_function(batches_of)
+    )
 
 
 def take_steps(
@@ -155,7 +158,7 @@ def take_steps(
 
     Args:
         model: a compiled model.
-        batches: `training_batches`, from `distribute_datasets_from_function` of the model's strategy.
+        batches: from `make_batches`, with the model's strategy.
         options: the options of the run.
         count: the number of steps.
         step_callbacks: Keras callbacks.

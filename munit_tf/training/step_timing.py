@@ -52,19 +52,7 @@ def measure(options: Options) -> StepCost:
     with strategy.scope():
         model = loading.build_model(options)
         loading.compile_model(model, options)
-    batches = strategy.distribute_datasets_from_function(
-        lambda context: pipeline.training_batches(
-            dataset.train,
-            resize=options.data.resize,
-            image_size=options.data.image_size,
-            batch_size=options.train.batch_size,
-            seed=options.train.seed,
-            start=0,
-            stop=STEPS + 1,
-            paired=options.data.paired,
-            context=context,
-        )
-    )
+    batches = loop.make_batches(strategy, dataset, options, 0, STEPS + 1)
     clock = _Clock(0)
     with pipeline.input_errors():
         loop.take_steps(model, batches, options, STEPS + 1, [clock])

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance.methods import tiny
+from conformance.methods import tiny, tiny_batch
 
 import munit_tf
 
@@ -21,7 +21,7 @@ def images(model, count=1, more=0):
 
 
 def calls(model):
-    """{name: (function of images, style, domain, seed -> result, function without compilation)}."""
+    """{name: (public function of images, style and seed, uncompiled function of images and style)}."""
     found = {
         "_translate": (
             lambda x, style, seed: model.translate(x, "a2b", style=style, seed=seed),
@@ -78,15 +78,13 @@ def test_they_are_compiled_once_for_a_kind_of_input(model):
 
 
 def test_a_training_step_does_not_use_them(model):
-    from conformance.methods import tiny_batch
-
     keras.utils.set_random_seed(3)
     other = tiny(type(model).__name__.lower())
     other.train_step(tiny_batch(other, 1))
     assert other._compiled_functions == {}
 
 
-def test_images_that_are_none(model):
+def test_unsuitable_input_is_refused(model):
     x = images(model)
     with pytest.raises(ValueError, match="^images of type uint8: must be floating-point"):
         model.translate(np.zeros(x.shape, "uint8"), "a2b")
@@ -106,7 +104,7 @@ def test_images_that_are_none(model):
 
 
 def test_gradients_pass_through(model):
-    """As someone needs who searches for a style."""
+    """A search for a style needs them."""
     if not model.style_dim:
         pytest.skip("the method has no style")
     style = tf.Variable(model.prior_style(1))

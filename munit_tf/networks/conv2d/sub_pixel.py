@@ -95,7 +95,7 @@ def _add_second_border_pixel(y, x, outer_rows, outer_columns):
         # In place; an addition would write all of `y` twice.
         flat = tf.tensor_scatter_nd_add(flat, places, corrections)
     else:
-        # The other operation has no GPU kernel in half precision.
+        # `tensor_scatter_nd_add` has no GPU kernel in half precision.
         flat += tf.scatter_nd(places, corrections, tf.shape(flat))
     return tf.reshape(flat, graph_target.sizes(y))
 
