@@ -10,7 +10,8 @@ import threading
 from collections.abc import Sequence
 from typing import Optional
 
-from munit_tf.config.schema import Config, option
+from munit_tf.config.options import ModelConfig
+from munit_tf.config.schema import option
 from munit_tf.errors import InputError
 
 # Set before TensorFlow is imported: shows only its fatal messages.
@@ -26,10 +27,9 @@ Open the address that it prints. The extra `explore` is required: pip install --
 
 
 @dataclasses.dataclass(frozen=True)
-class ExploreConfig(Config):
+class ExploreConfig(ModelConfig):
     """Style explorer."""
 
-    run: str = option(None, "run folder of the model", path=True, remote=True, required=True)
     port: Optional[int] = option(
         None, "port on this machine (default: the first free port from 7860)", minimum=1, maximum=65535
     )
@@ -76,7 +76,7 @@ def _explore(options: ExploreConfig) -> None:
     devices.set_up()
     # SystemExit makes the server remove visitors' files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    service = ModelService(options.run, options.max_pixels)
+    service = ModelService(options.run, options.max_pixels, options.weights, options.averaged)
     with serve(service, options.port, options.share, options.hosts or ()) as (address, public_address):
         print(f"open: {address} (Ctrl-C to stop)", flush=True)
         if public_address:

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from munit_tf.cli import command_line
-from munit_tf.config.schema import Config, option
+from munit_tf.config.options import ModelConfig
+from munit_tf.config.schema import option
 
 # Set before TensorFlow is imported: shows only its fatal messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -22,10 +23,9 @@ the written files with those of the model in memory.
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportConfig(Config):
+class ExportConfig(ModelConfig):
     """Export."""
 
-    run: str = option(None, "run folder of the model", path=True, remote=True, required=True)
     output: str = option(
         None,
         "model folder of the server; a subfolder with the next version number is created in it",
@@ -63,7 +63,7 @@ def _export(config: ExportConfig) -> None:
     # TFLite files are checked against the CPU: a GPU with TF32 gives other results and is not needed.
     tf.config.set_visible_devices([], "GPU")
     # The weights are float32 with every training precision, and CPUs and TFLite need float32.
-    model = loading.load(config.run, precision="float32")
+    model = loading.load(config.run, "float32", config.weights, config.averaged)
     rows = exporter.export(
         model,
         config.output,

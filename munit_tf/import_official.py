@@ -171,10 +171,10 @@ def _import(files: ImportConfig, states: dict[str, Any], step: int, options: Opt
     # A checkpoint has no weights of the perceptual loss, and compiling it would download VGG-16.
     config = dataclasses.replace(options.model, perceptual_weight=0.0)
     model = loading.build_model(dataclasses.replace(options, model=config))
-    model.compile()
     for kind, state in states.items():
         weights = {name: weight for name, weight in model.named_weights().items() if name.startswith(kind)}
         pytorch_import.assign(weights, state, config.num_downsample, getattr(files, kind))
+    model.compile()
     model.step.assign(step)
 
     temporary = output.with_name(f"{output.name}.{os.getpid()}.tmp")

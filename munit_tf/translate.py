@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Optional
 
-from munit_tf.config.schema import Config, option
+from munit_tf.config.options import ModelConfig
+from munit_tf.config.schema import option
 
 # Set before TensorFlow is imported: shows only its fatal messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -24,10 +25,9 @@ continues where it stopped."""
 
 
 @dataclasses.dataclass(frozen=True)
-class TranslateConfig(Config):
+class TranslateConfig(ModelConfig):
     """Translation."""
 
-    run: str = option(None, "run folder of the model", path=True, remote=True, required=True)
     input: str = option(None, "images: a file, folder, glob or text file of paths", path=True, required=True)
     direction: str = option(None, "direction of translation", choices=("a2b", "b2a"), required=True)
     output: str = option(None, "folder for the results", path=True, required=True)

@@ -73,6 +73,13 @@ class TrainConfig(Config):
         remote=True,
         may_change=True,
     )
+    init_from: Optional[str] = option(
+        None,
+        "another run folder: start with its weights, on other images or at another size; the networks must "
+        "be the same",
+        path=True,
+        remote=True,
+    )
     resume: str = option(
         "auto",
         "auto: resume if the run folder has a checkpoint, else start; never: refuse a used folder; must: "
@@ -128,6 +135,21 @@ class TrainConfig(Config):
         "the last checkpoint with other images and noise, at most twice from the same one",
         choices=("stop", "rollback"),
         may_change=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig(Config):
+    """Trained model."""
+
+    run: str = option(None, "run folder of the model", path=True, remote=True, required=True)
+    weights: str = option(
+        "newest",
+        "which checkpoint of the run: the newest, or the best one that --validate_every has found",
+        choices=("newest", "best"),
+    )
+    averaged: bool = option(
+        True, "use the moving average of the generators' weights, if the run has one (--ema_half_life)"
     )
 
 

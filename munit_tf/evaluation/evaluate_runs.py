@@ -52,7 +52,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, dict[str, Any]]:
     networks = FeatureNetworks(config)
     paths = [str(config.run), *(config.compare or ())]
     for path in paths:
-        loading.newest(path)  # Raises InputError before any run is evaluated.
+        loading.find_checkpoint(path, config.weights)  # Raises InputError before any run is evaluated.
         if (to_path(path) / FILE).is_dir():
             raise InputError(
                 f"{to_path(path) / FILE} is a folder: remove it, since results are written there"
@@ -61,7 +61,9 @@ def evaluate(config: EvaluateConfig) -> dict[str, dict[str, Any]]:
     for path in paths:
         name = to_path(path).name if to_path(path).name not in results else path
         one = dataclasses.replace(config, run=path, compare=None)
-        options, checkpoint = loading.newest(path)  # Again: the run may still be training.
+        options, checkpoint = loading.find_checkpoint(
+            path, config.weights
+        )  # Again: the run may still be training.
         existing = None if path == config.run else _existing(one, checkpoint, networks)
         results[name] = existing or _evaluate_one(one, options, checkpoint, networks)
     return results
@@ -79,7 +81,7 @@ def _evaluate_one(
             f"{config.run}: its data set has no test images: give one that does, with "
             "--dataset=FOLDER_WITH_testA_testB"
         )
-    model = loading.load_checkpoint(options, checkpoint)
+    model = loading.load_checkpoint(options, checkpoint, averaged=config.averaged)
     if config.direction != "both" and config.direction not in model.directions:
         raise InputError(f"--direction={config.direction}: this run translates {', '.join(model.directions)}")
     names = model.directions if config.direction == "both" else (config.direction,)

@@ -6,7 +6,8 @@ import dataclasses
 import os
 from typing import Optional
 
-from munit_tf.config.schema import Config, option
+from munit_tf.config.options import ModelConfig
+from munit_tf.config.schema import option
 
 METRICS = (
     "lpips",
@@ -24,10 +25,9 @@ METRICS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateConfig(Config):
+class EvaluateConfig(ModelConfig):
     """Evaluation."""
 
-    run: Optional[str] = option(None, "run folder to evaluate", path=True, remote=True, required=True)
     compare: Optional[tuple[str, ...]] = option(
         None,
         "other run folders, RUN2,RUN3, to show in the same table; evaluated if they have no current results",

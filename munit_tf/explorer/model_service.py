@@ -36,6 +36,8 @@ class ModelService:
     Args:
         run: the run folder.
         max_pixels: the most pixels of a picture; larger ones are scaled down.
+        weights: "newest" or "best"; see `loading.load`.
+        averaged: see `loading.load`.
 
     Attributes:
         model: the model.
@@ -48,9 +50,11 @@ class ModelService:
         InputError: `run` is not a run folder, or has no checkpoint.
     """
 
-    def __init__(self, run: str | pathlib.Path, max_pixels: int):
+    def __init__(
+        self, run: str | pathlib.Path, max_pixels: int, weights: str = "newest", averaged: bool = True
+    ) -> None:
         options = run_folder.RunFolder(run).options()
-        self.model = loading.load(run)
+        self.model = loading.load(run, weights=weights, averaged=averaged)
         self.guided = self.model.has_style_encoder and bool(self.model.style_dim)
         self._dataset = options.data.dataset or ""
         self.subject = self._dataset.rstrip("/").rpartition("/")[2] or "own images"

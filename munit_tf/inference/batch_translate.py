@@ -54,7 +54,7 @@ def translate(options: Any) -> Done:
     resize = folder.options().data.resize
     inputs = Inputs(options.input, None if options.keep_size else resize)
     stems = inputs.stems()
-    model = loading.load(options.run)
+    model = loading.load(options.run, weights=options.weights, averaged=options.averaged)
     if options.direction not in model.directions:
         raise InputError(
             f"--direction={options.direction}: this method translates {' and '.join(model.directions)} only"

@@ -87,6 +87,7 @@ class BicycleGAN(StochasticStyle):
         "kl": "kl_weight",
     }
     directions = ("a2b",)
+    real_domains = dict.fromkeys(_PHASES, "b")
     collapse_checks = (diversity_check("--recon_s_weight"),)
 
     def __init__(self, config: BicycleGANConfig) -> None:
@@ -98,8 +99,8 @@ class BicycleGAN(StochasticStyle):
 
     def noise_shapes(self, height: int, width: int) -> dict[str, tuple[int, ...]]:
         """A style code from the prior, and the epsilon for samples of encoded styles."""
-        del height, width
-        return {"style_b": (self.style_dim,), "epsilon_b": (self.style_dim,)}
+        shapes = super().noise_shapes(height, width)
+        return {**shapes, "style_b": (self.style_dim,), "epsilon_b": (self.style_dim,)}
 
     def posterior(self, images: tf.Tensor, domain: str) -> tuple[tf.Tensor, tf.Tensor]:
         """See StochasticStyle.posterior; only domain b has styles."""
@@ -123,7 +124,7 @@ class BicycleGAN(StochasticStyle):
         del source
         losses = {}
         for phase, suffix in _PHASES.items():
-            real, fake = self.discriminate_all([batch[target], fakes[phase]], phase)
+            real, fake = self.discriminate_all([batch[target], fakes[phase]], phase, batch)
             losses[f"adv_d{suffix}/{target}"] = discriminator_loss(self.config.gan_loss, real, fake)
         return losses
 
@@ -132,7 +133,7 @@ class BicycleGAN(StochasticStyle):
         del source
         losses = {
             f"adv_g{suffix}/{target}": generator_loss(
-                self.config.gan_loss, self.discriminate(fakes[phase], phase)
+                self.config.gan_loss, self.discriminate(fakes[phase], phase, batch)
             )
             for phase, suffix in _PHASES.items()
         }

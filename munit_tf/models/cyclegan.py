@@ -99,8 +99,7 @@ class CycleGAN(Translator):
 
     def noise_shapes(self, height: int, width: int) -> dict[str, tuple[int, ...]]:
         """`style_a` is the noise of a fake in a, `pool_a` are its random draws for the pool; same for b."""
-        del height, width
-        noise: dict[str, tuple[int, ...]] = {}
+        noise = super().noise_shapes(height, width)
         for domain in "ab":
             if self.config.noise_dim:
                 noise[f"style_{domain}"] = (self.config.noise_dim,)
@@ -125,7 +124,7 @@ class CycleGAN(Translator):
     def discriminator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
         """Equation 1, with least squares, for the discriminator of the target."""
         del source
-        real, fake = self.discriminate_all([batch[target], fakes["fake"]], target)
+        real, fake = self.discriminate_all([batch[target], fakes["fake"]], target, batch)
         return {f"adv_d/{target}": discriminator_loss(self.config.gan_loss, real, fake)}
 
     def generator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
@@ -134,7 +133,7 @@ class CycleGAN(Translator):
         cycle = self._generate(fake, source, noise[source])
         same = self._generate(batch[target], target, noise[target])
         return {
-            f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target)),
+            f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target, batch)),
             f"cycle_x/{source}": mean_absolute_error(cycle, batch[source]),
             f"identity/{target}": mean_absolute_error(same, batch[target]),
         }

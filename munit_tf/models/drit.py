@@ -136,6 +136,7 @@ class DRIT(StochasticStyle, ContentTranslator):
         "mode_seeking": "mode_seeking_weight",
     }
     collapse_checks = (diversity_check("--mode_seeking_weight or --recon_s_weight"),)
+    real_domains = {"a": "a", "b": "b", "a_prior": "a", "b_prior": "b"}
 
     def __init__(self, config: DRITConfig) -> None:
         super().__init__(config)
@@ -163,6 +164,7 @@ class DRIT(StochasticStyle, ContentTranslator):
             styles.append("style_other")
         content = self.config.content_shape(height, width)
         return {
+            **super().noise_shapes(height, width),
             **{f"{name}_{domain}": (self.style_dim,) for name in styles for domain in "ab"},
             **{f"{name}_{domain}": content for name in ("noise", "noise_cycle") for domain in "ab"},
         }
@@ -199,9 +201,11 @@ class DRIT(StochasticStyle, ContentTranslator):
     def discriminator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
         """The two discriminators of the target, and the content discriminator on the source."""
         kind, real = self.config.gan_loss, batch[target]
-        of_content = classification_loss(self.discriminate(fakes["content"], "content"), _LABELS[source])
-        of_encoded = self.discriminate_all([real, fakes["encoded"]], target)
-        of_prior = self.discriminate_all([real, fakes["prior"]], f"{target}_prior")
+        of_content = classification_loss(
+            self.discriminate(fakes["content"], "content", batch), _LABELS[source]
+        )
+        of_encoded = self.discriminate_all([real, fakes["encoded"]], target, batch)
+        of_prior = self.discriminate_all([real, fakes["prior"]], f"{target}_prior", batch)
         return {
             f"adv_d/{target}": discriminator_loss(kind, *of_encoded),
             f"adv_d_prior/{target}": discriminator_loss(kind, *of_prior),
@@ -225,11 +229,11 @@ class DRIT(StochasticStyle, ContentTranslator):
         # As in the authors' code. Otherwise encoder and decoder could hide the style in the image.
         prior_style = with_fixed_weights(self._encode_style, fakes["prior"], target)
         losses = {
-            f"adv_g/{target}": generator_loss(kind, self.discriminate(fakes["encoded"], target)),
+            f"adv_g/{target}": generator_loss(kind, self.discriminate(fakes["encoded"], target, batch)),
             f"adv_g_prior/{target}": generator_loss(
-                kind, self.discriminate(fakes["prior"], f"{target}_prior")
+                kind, self.discriminate(fakes["prior"], f"{target}_prior", batch)
             ),
-            f"adv_g_content/{source}": classification_loss(self.discriminate(content, "content"), 0.5),
+            f"adv_g_content/{source}": classification_loss(self.discriminate(content, "content", batch), 0.5),
             f"recon_x/{source}": mean_absolute_error(reconstruction, images),
             f"cycle_x/{source}": mean_absolute_error(cross_cycle, images),
             f"recon_s/{target}": mean_absolute_error(prior_style, style),

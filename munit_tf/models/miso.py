@@ -155,8 +155,8 @@ class MISO(StochasticStyle):
 
     def noise_shapes(self, height: int, width: int) -> dict[str, tuple[int, ...]]:
         """For each domain a style code from the prior, and the epsilon for samples of encoded styles."""
-        del height, width
-        return {f"{name}_{domain}": (self.style_dim,) for name in ("style", "epsilon") for domain in "ab"}
+        styles = {f"{name}_{domain}": (self.style_dim,) for name in ("style", "epsilon") for domain in "ab"}
+        return {**super().noise_shapes(height, width), **styles}
 
     @property
     def encode(self) -> NoReturn:
@@ -190,7 +190,7 @@ class MISO(StochasticStyle):
     def discriminator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
         """The terms of both phases; they share the discriminator of the target."""
         del source
-        maps = self.discriminate(tf.concat([batch[target], fakes["fakes"]], axis=0), target)
+        maps = self.discriminate(tf.concat([batch[target], fakes["fakes"]], axis=0), target, batch)
         real, *fakes = _split(maps, 3)
         return {
             f"adv_d{suffix}/{target}": discriminator_loss(self.config.gan_loss, real, fake)
@@ -206,7 +206,7 @@ class MISO(StochasticStyle):
             reconstruction = self._generate(batch[target], style, target)
             losses[f"recon_x/{target}"] = mean_absolute_error(reconstruction, batch[target])
 
-        for suffix, logits in zip(_SUFFIXES, _split(self.discriminate(fakes, target), 2)):
+        for suffix, logits in zip(_SUFFIXES, _split(self.discriminate(fakes, target, batch), 2)):
             losses[f"adv_g{suffix}/{target}"] = generator_loss(config.gan_loss, logits)
 
         if not config.info_gradient_to_style:

@@ -36,6 +36,9 @@ class MUNITConfig(ResidualConfig):
     perceptual_weight: float = weight(
         0.0, "weight of the domain-invariant perceptual loss; 1 in the paper for at least 512 pixels"
     )
+    detach_content_target: bool = option(
+        False, "content reconstruction does not train the encoder through its target"
+    )
     vgg_weights: Optional[str] = option(
         None,
         "file of Keras' VGG-16 weights without top, for the perceptual loss (default: download them)",
@@ -93,8 +96,8 @@ class MUNIT(ContentTranslator):
 
     def noise_shapes(self, height: int, width: int) -> dict[str, tuple[int, ...]]:
         """A style code per image: `style_a` for fakes in a, `style_b` for fakes in b."""
-        del height, width
-        return {f"style_{domain}": (self.style_dim,) for domain in "ab"}
+        styles = {f"style_{domain}": (self.style_dim,) for domain in "ab"}
+        return {**super().noise_shapes(height, width), **styles}
 
     def _encode_content(self, images: tf.Tensor, domain: str) -> tf.Tensor:
         """The content code [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
@@ -116,12 +119,13 @@ class MUNIT(ContentTranslator):
     def discriminator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
         """The two terms of equation 5 for the discriminator of the target."""
         del source
-        real, fake = self.discriminate_all([batch[target], fakes["fake"]], target)
+        real, fake = self.discriminate_all([batch[target], fakes["fake"]], target, batch)
         return {f"adv_d/{target}": discriminator_loss(self.config.gan_loss, real, fake)}
 
     def generator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
         """Equations 2 to 5; the cycle consistency and the perceptual loss of section 5.2."""
         images, content, fake = batch[source], fakes["content"], fakes["fake"]
+        content_target = tf.stop_gradient(content) if self.config.detach_content_target else content
         style = self._encode_style(images, source)
         fake_content, fake_style = self._encode(fake, target)
         contents = [content, fake_content] if self.config.cycle_weight else [content]
@@ -129,9 +133,9 @@ class MUNIT(ContentTranslator):
             lambda content, style: self._decode(content, style, source), contents, [style] * len(contents)
         )
         losses = {
-            f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target)),
+            f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target, batch)),
             f"recon_x/{source}": mean_absolute_error(reconstruction, images),
-            f"recon_c/{source}": mean_absolute_error(fake_content, content),
+            f"recon_c/{source}": mean_absolute_error(fake_content, content_target),
             f"recon_s/{target}": mean_absolute_error(fake_style, batch[f"style_{target}"]),
         }
         for cycle in cycles:

@@ -1,12 +1,13 @@
 """Options that several methods share."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Optional
 
 from munit_tf.config.options import DataConfig, TrainConfig
 from munit_tf.config.schema import MOST_STEPS, MethodConfig, option
 from munit_tf.errors import InputError
 from munit_tf.losses.adversarial import GAN_LOSSES
+from munit_tf.models.augmentation import KINDS
 from munit_tf.networks import layers
 from munit_tf.networks.conv2d import PADDING_MODES
 from munit_tf.networks.discriminators import smallest_patch_size, smallest_size
@@ -70,6 +71,34 @@ class TranslatorConfig(MethodConfig):
     beta_1: float = option(0.5, "Adam's beta_1", minimum=0, maximum=0.999999)
     beta_2: float = option(0.999, "Adam's beta_2", minimum=0, maximum=0.999999)
     weight_decay: float = weight(1e-4, "weight of L2 regularization, added to the gradient")
+    dis_learning_rate: Optional[float] = option(
+        None, "initial learning rate of the discriminators (default: --learning_rate)", minimum=0, maximum=1e9
+    )
+    ema_half_life: int = option(
+        0,
+        "half-life of the moving average of the generators' weights, in images; other commands use the "
+        "average; 0: no average",
+        minimum=0,
+        maximum=MOST_STEPS,
+    )
+    r1_weight: float = weight(0.0, "weight of the discriminators' gradient penalty R1; 0: no penalty")
+    r1_every: int = option(
+        16, "steps between two penalties R1, which are multiplied by it", minimum=1, maximum=MOST_STEPS
+    )
+    augment: Optional[tuple[str, ...]] = option(
+        None,
+        "random changes of the images that the discriminators see, real and fake: some of color, "
+        "translation, cutout; for a few hundred photos (default: none)",
+        choices=tuple(KINDS),
+    )
+    init: str = option(
+        "paper", "initial weights: as in the paper, or orthogonal", choices=("paper", "orthogonal")
+    )
+
+    @property
+    def lazy_r1_weight(self) -> float:
+        """The weight of a penalty R1: gamma / 2, times the steps that it stands for."""
+        return self.r1_weight / 2 * self.r1_every
 
     @property
     def size_multiple(self) -> int:

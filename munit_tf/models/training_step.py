@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Optional
 
 import keras
 import tensorflow as tf
 
 from munit_tf import keras_compat
+from munit_tf.losses.gradient_penalty import r1_penalty
+from munit_tf.models import augmentation
 from munit_tf.models.image_pool import ImagePool
 from munit_tf.models.optimizers import Adam
 from munit_tf.models.options import TranslatorConfig
+from munit_tf.models.weight_averaging import AveragedWeights
 from munit_tf.networks import graph_target
+from munit_tf.networks.convolutions import orthogonalize
 from munit_tf.networks.gradient_checkpointing import recomputing
 
 Direction = collections.namedtuple("Direction", ["source", "target"])
 DIRECTIONS = types.MappingProxyType({"a2b": Direction("a", "b"), "b2a": Direction("b", "a")})
 Tensors = dict[str, tf.Tensor]
+# Loss terms that any method may have, as in `loss_weights`.
+_COMMON_WEIGHTS = {"r1": "lazy_r1_weight"}
 
 
 class AdversarialModel(keras.Model):
@@ -39,6 +46,8 @@ class AdversarialModel(keras.Model):
         loss_weights: {loss term: name of the config attribute that holds its weight}, for example
             {"recon_x": "recon_x_weight"}. Terms of weight 0 are left out.
         image_pools: {domain: ImagePool}, training state that no optimizer updates.
+        real_domains: {name of a discriminator of images: the domain of its real images}.
+        averages: the moving averages of the generators' weights, or None.
         step: int64 tf.Variable, the number of training steps taken.
     """
 
@@ -49,6 +58,8 @@ class AdversarialModel(keras.Model):
     directions: tuple[str, ...] = tuple(DIRECTIONS)
     loss_weights: Mapping[str, str] = types.MappingProxyType({})
     image_pools: Mapping[str, ImagePool] = types.MappingProxyType({})
+    real_domains: Mapping[str, str] = types.MappingProxyType({"a": "a", "b": "b"})
+    averages: Optional[AveragedWeights] = None
 
     def __init__(self, config: TranslatorConfig) -> None:
         super().__init__()
@@ -65,9 +76,10 @@ class AdversarialModel(keras.Model):
     def noise_shapes(self, height: int, width: int) -> dict[str, tuple[int, ...]]:
         """The standard normal noise that a batch must contain: {name: shape for one image}.
 
-        It may depend on the height and width of the images, in pixels.
+        It may depend on the height and width of the images, in pixels. A subclass adds its own noise.
         """
-        raise NotImplementedError
+        del height, width
+        return {"augment": (augmentation.IMAGES, augmentation.DRAWS)} if self.config.augment else {}
 
     def prepare(self, batch: Tensors) -> dict:
         """Adds results that both directions need to the batch. The generators' tape records it."""
@@ -103,26 +115,31 @@ class AdversarialModel(keras.Model):
 
     def loss_weight(self, term: str) -> float:
         """The weight of a loss term, for example "recon_x", in `loss_d` or `loss_g`."""
-        return getattr(self.config, self.loss_weights[term])
+        return getattr(self.config, {**_COMMON_WEIGHTS, **self.loss_weights}[term])
 
     @property
     def result_dtype(self) -> tf.DType:
         """The type of losses and results: the type of the weights, at least float32."""
         return tf.as_dtype(self.variable_dtype)
 
-    def discriminate(self, x: tf.Tensor, name: str) -> list[tf.Tensor]:
-        """The maps of logits [N,h,w,1], one per scale, of images or codes x by the discriminator `name`."""
-        return [self._full(logits) for logits in self.discriminators[name](x, training=True)]
+    def discriminate(self, x: tf.Tensor, name: str, batch: dict, training: bool = True) -> list[tf.Tensor]:
+        """The maps of logits [N,h,w,1], one per scale, of images or codes x by the discriminator `name`.
 
-    def discriminate_all(self, batches: Sequence[tf.Tensor], name: str) -> list[list[tf.Tensor]]:
+        Images are augmented if the options say so; `batch` has the random draws.
+        """
+        if self.config.augment and name in self.real_domains:
+            x = augmentation.augment(x, self.config.augment, batch["augment"])
+        return [self._full(logits) for logits in self.discriminators[name](x, training=training)]
+
+    def discriminate_all(self, batches: Sequence[tf.Tensor], name: str, batch: dict) -> list[list[tf.Tensor]]:
         """Applies `discriminate` to several batches: a list of lists of maps.
 
         The batches are concatenated, except with spectral normalization, which in the authors' code takes one
         step of power iteration per batch.
         """
         if self.config.dis_norm == "spectral":
-            return [self.discriminate(x, name) for x in batches]
-        return map_batched(lambda x: self.discriminate(x, name), batches)
+            return [self.discriminate(x, name, batch) for x in batches]
+        return map_batched(lambda x: self.discriminate(x, name, batch), batches)
 
     def compile(
         self, image_size: tuple[int, int] | None = None, recompute: bool = False, **options: Any
@@ -139,8 +156,13 @@ class AdversarialModel(keras.Model):
         self._recompute = recompute
         super().compile(**{"jit_compile": False, **options})
         self.distribute_reduction_method = "first"  # The logs are already the mean over replicas.
-        self.discriminator_optimizer = self._make_optimizer(self.discriminators)
-        self.generator_optimizer = self._make_optimizer(self.generators)
+        config = self.config
+        dis_rate = config.learning_rate if config.dis_learning_rate is None else config.dis_learning_rate
+        self.discriminator_optimizer = self._make_optimizer(self.discriminators, dis_rate)
+        self.generator_optimizer = self._make_optimizer(self.generators, config.learning_rate)
+        if config.ema_half_life:
+            weights = named_variables(self.generators, "generators")
+            self.averages = AveragedWeights(weights, config.ema_half_life)
 
     # There is no control flow to convert; without autograph, tracing takes half of the time.
     @tf.autograph.experimental.do_not_convert
@@ -160,7 +182,7 @@ class AdversarialModel(keras.Model):
 
         Returns:
             {name: scalar}, means over the global batch: all loss terms, unweighted, and their weighted sums
-            `loss_d` and `loss_g`.
+            `loss_d` and `loss_g`. The penalty `r1` is 0 in steps without it.
 
         Raises:
             ValueError: the batch lacks an entry.
@@ -178,6 +200,8 @@ class AdversarialModel(keras.Model):
             logs = self._update_discriminators(directions, batch, fakes)
             logs.update(self._update_generators(directions, batch, fakes, tape))
             self.step.assign_add(1)
+            if self.averages:
+                self.averages.update(self.step, graph_target.sizes(batch["a"])[0] * _replicas())
         replica = tf.distribute.get_replica_context()
         return replica.all_reduce(tf.distribute.ReduceOp.MEAN, logs)
 
@@ -188,10 +212,24 @@ class AdversarialModel(keras.Model):
             **named_variables(self.discriminators, "discriminators"),
         }
 
+    def named_averages(self) -> dict[str, tf.Variable]:
+        """The averages of the generators' weights, {"averages/" and the weight's name: tf.Variable}."""
+        averages = self.averages.variables if self.averages else {}
+        return {f"averages/{name}": variable for name, variable in averages.items()}
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Replaces the generators' weights by their averages in the block, if there are averages."""
+        with self.averages.in_use() if self.averages else contextlib.nullcontext():
+            yield
+
     def named_state(self) -> dict[str, tf.Variable]:
-        """All variables needed to resume training, {name: tf.Variable}: weights, optimizers, pools, step."""
+        """All variables needed to resume training, {name: tf.Variable}.
+
+        These are weights and their averages, optimizers, pools and step.
+        """
         pools = named_variables(self.image_pools, "image_pools")
-        state = {"step": self.step, **self.named_weights(), **pools}
+        state = {"step": self.step, **self.named_weights(), **self.named_averages(), **pools}
         for name, optimizer, networks in (
             ("discriminator_optimizer", self.discriminator_optimizer, self.discriminators),
             ("generator_optimizer", self.generator_optimizer, self.generators),
@@ -214,6 +252,8 @@ class AdversarialModel(keras.Model):
             fakes = self.make_fakes(*direction, batch)
             self.discriminator_losses(*direction, batch, fakes)
             self.generator_losses(*direction, batch, fakes)
+        if self.config.init == "orthogonal":
+            orthogonalize(self.named_weights())
 
     def _update_discriminators(self, directions, batch, fakes):
         """Updates the discriminators; returns the loss terms and `loss_d`."""
@@ -222,11 +262,33 @@ class AdversarialModel(keras.Model):
         optimizer, weights = self.discriminator_optimizer, _trainable(self.discriminators)
         with tf.GradientTape() as tape:
             terms = self._terms(self.discriminator_losses, directions, batch, seen)
+            if self.config.r1_weight:
+                terms.update(self._lazy_r1(directions, batch))
             loss = self._weighted_sum(terms)
             scaled = self._scaled(loss, optimizer)
         gradients = tape.gradient(scaled, list(weights.values()))
         keras_compat.apply_gradients(optimizer, gradients, list(weights.values()))
         return {**terms, "loss_d": loss}
+
+    def _lazy_r1(self, directions, batch):
+        """The penalty R1 of the discriminators of each domain, {"r1/domain": scalar}.
+
+        It is 0 except in every `r1_every`th step (Karras et al. 2020, StyleGAN2, section 3.1).
+        """
+        domains = [direction.target for direction in directions]
+
+        def penalties():
+            terms = dict.fromkeys((f"r1/{domain}" for domain in domains), tf.zeros([], self.result_dtype))
+            for name, domain in self.real_domains.items():
+                # Not training: a step of power iteration would change the state of spectral normalization.
+                terms[f"r1/{domain}"] += r1_penalty(
+                    lambda x, name=name: self.discriminate(x, name, batch, training=False), batch[domain]
+                )
+            return list(terms.values())
+
+        is_due = tf.equal((self.step + 1) % self.config.r1_every, 0)
+        values = tf.cond(is_due, penalties, lambda: [tf.zeros([], self.result_dtype) for _ in domains])
+        return {f"r1/{domain}": value for domain, value in zip(domains, values)}
 
     def _update_generators(self, directions, batch, fakes, tape):
         """Updates the generators with the tape that recorded `fakes`; returns the loss terms and `loss_g`."""
@@ -239,11 +301,11 @@ class AdversarialModel(keras.Model):
         keras_compat.apply_gradients(optimizer, gradients, list(weights.values()))
         return {**terms, "loss_g": loss}
 
-    def _make_optimizer(self, networks):
+    def _make_optimizer(self, networks, learning_rate):
         config = self.config
         optimizer = Adam(
             self.step,
-            learning_rate=config.learning_rate,
+            learning_rate=learning_rate,
             half_life_steps=config.learning_rate_half_life_steps,
             beta_1=config.beta_1,
             beta_2=config.beta_2,
@@ -276,12 +338,16 @@ class AdversarialModel(keras.Model):
         Gradients are summed over replicas. Dividing by the number of replicas makes the sum the gradient of
         the mean over the global batch.
         """
-        share = loss / tf.distribute.get_strategy().num_replicas_in_sync
+        share = loss / _replicas()
         return keras_compat.scale_loss(optimizer, share)
 
     def _full(self, x):
         """Casts the output of a network to `result_dtype`."""
         return tf.cast(x, self.result_dtype)
+
+
+def _replicas():
+    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def _term(name):

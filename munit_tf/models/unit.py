@@ -71,7 +71,8 @@ class UNIT(ContentTranslator):
     def noise_shapes(self, height: int, width: int) -> dict[str, tuple[int, ...]]:
         """Noise that is added to latents: `noise_a` for images a, `noise_cycle_a` for their translations."""
         shape = self.config.content_shape(height, width)
-        return {f"{name}_{domain}": shape for name in ("noise", "noise_cycle") for domain in "ab"}
+        noise = {f"{name}_{domain}": shape for name in ("noise", "noise_cycle") for domain in "ab"}
+        return {**super().noise_shapes(height, width), **noise}
 
     def _encode_content(self, images: tf.Tensor, domain: str) -> tf.Tensor:
         """The mean h of the latent, [N,H/4,W/4,4 gen_dim] of images [N,H,W,3] of a domain."""
@@ -91,7 +92,7 @@ class UNIT(ContentTranslator):
     def discriminator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
         """Equation 5's adversarial terms for the discriminator of the target."""
         del source
-        real, fake = self.discriminate_all([batch[target], fakes["fake"]], target)
+        real, fake = self.discriminate_all([batch[target], fakes["fake"]], target, batch)
         return {f"adv_d/{target}": discriminator_loss(self.config.gan_loss, real, fake)}
 
     def generator_losses(self, source: str, target: str, batch: dict, fakes: dict) -> Tensors:
@@ -101,7 +102,7 @@ class UNIT(ContentTranslator):
         latents = [cycle_mean + batch[f"noise_cycle_{source}"], fakes["latent"]]
         cycle, reconstruction = map_batched(lambda z: self._decode(z, None, source), latents)
         return {
-            f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target)),
+            f"adv_g/{target}": generator_loss(self.config.gan_loss, self.discriminate(fake, target, batch)),
             f"recon_x/{source}": mean_absolute_error(reconstruction, images),
             f"kl/{source}": kl_divergence_of_unit_variance(fakes["mean"]),
             f"cycle_x/{source}": mean_absolute_error(cycle, images),

@@ -1,6 +1,6 @@
 """The convolution layer and the initializers of its kernels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -19,6 +19,18 @@ def he_normal() -> keras.initializers.Initializer:
 def dcgan_normal() -> keras.initializers.Initializer:
     """Normal with std 0.02 (Radford et al. 2016), for discriminators and for CycleGAN's generators."""
     return keras.initializers.RandomNormal(0.0, 0.02)
+
+
+def orthogonalize(weights: Mapping[str, tf.Variable]) -> None:
+    """Sets every kernel to a random matrix with orthonormal columns or rows (Saxe et al. 2014).
+
+    Args:
+        weights: {name: weight}; kernels are those whose name ends in "kernel". Their last axis is that of
+            the outputs, the others are the rows of the matrix.
+    """
+    for name, weight in weights.items():
+        if name.endswith("kernel"):
+            weight.assign(keras.initializers.Orthogonal()(weight.shape, dtype=weight.dtype))
 
 
 class Conv(keras.layers.Layer):

@@ -45,6 +45,7 @@ class RunFolder:
             )
         self.flagfile = self.path / "run.flags"
         self.checkpoints = self.path / "checkpoints"
+        self.best = self.checkpoints / "best"
         self.samples = self.path / "samples"
         self.tensorboard = self.path / "tensorboard"
         self.log = self.path / "log.jsonl"
@@ -57,6 +58,14 @@ class RunFolder:
             InputError: all are damaged.
         """
         return checkpoints.newest(self.checkpoints)
+
+    def best_checkpoint(self) -> checkpoints.Checkpoint | None:
+        """The Checkpoint with the best validation, or None if there is none.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        return checkpoints.newest(self.best)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

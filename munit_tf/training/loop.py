@@ -100,6 +100,8 @@ def _build_or_restore(folder: RunFolder, options: Options, workers: Workers) -> 
     keras.utils.set_random_seed(options.train.seed)
     with workers.strategy.scope():
         model = loading.build_model(options)
+        if options.train.init_from and not checkpoint:
+            loading.init_from(model, options)
         loading.compile_model(model, options)
         if checkpoint:
             checkpoints.restore(model.named_state(), checkpoint)

@@ -18,7 +18,7 @@ _NUM_DIVERSITY_IMAGES = 4
 
 
 class SampleMonitor:
-    """Sample grids and diversity measures of a model in training.
+    """Sample grids and diversity measures of a model in training, with averaged weights if it has them.
 
     Args:
         model: the model.
@@ -48,6 +48,10 @@ class SampleMonitor:
             of the images of a, each averaged over dimensions; near 0 and 1 for N(0, I). Only for a method
             with a style encoder.
         """
+        with self._model.averaged():
+            return self._measure()
+
+    def _measure(self) -> dict[str, float]:
         measures: dict[str, float] = {}
         for domain in [DIRECTIONS[name].target for name in self._model.directions]:
             for name, values in self._measure_domain(domain).items():
@@ -73,10 +77,11 @@ class SampleMonitor:
     def grids(self) -> dict[str, Image.Image]:
         """{"a2b": inputs, reconstructions and random styles; "guided_a2b": styles of references; ...}."""
         grids = {}
-        for direction in self._model.directions:
-            grids[direction] = self._random_grid(direction)
-            if self._model.has_style_encoder:
-                grids[f"guided_{direction}"] = self._guided_grid(direction)
+        with self._model.averaged():
+            for direction in self._model.directions:
+                grids[direction] = self._random_grid(direction)
+                if self._model.has_style_encoder:
+                    grids[f"guided_{direction}"] = self._guided_grid(direction)
         return grids
 
     def _random_grid(self, direction: str) -> Image.Image:

@@ -22,6 +22,15 @@ TINY = {
         mode_seeking_weight=1,
     ),
 }
+# All additions to the papers at once.
+ADDITIONS = dict(
+    ema_half_life=50,
+    dis_learning_rate=4e-4,
+    r1_weight=1.0,
+    r1_every=1,
+    augment=("color", "translation", "cutout"),
+    init="orthogonal",
+)
 
 
 def tiny(method, **options):

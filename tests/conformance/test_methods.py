@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance.methods import TINY, image_side, tiny, tiny_batch
+from conformance.methods import ADDITIONS, TINY, image_side, tiny, tiny_batch
 from inference.run_folders import files, make_images, make_run, read
 
 import munit_tf
@@ -73,11 +73,12 @@ def test_the_weighted_sum_of_the_terms_is_the_loss(one_step):
 
 
 def assert_two_replicas_take_the_step_of_one(method, mirrored, run_eagerly):
-    model = seeded(method)
+    """With the additions, which replicas compute too."""
+    model = seeded(method, **ADDITIONS)
     batch = tiny_batch(model, 4)
     losses_1, values_1 = model.train_step(batch), values(model)
     with mirrored.scope():
-        model = seeded(method)
+        model = seeded(method, **ADDITIONS)
         model.compile(image_size=batch["a"].shape[1:3], run_eagerly=run_eagerly)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF

@@ -44,7 +44,9 @@ def test_a_method(name, tmp_path, monkeypatch):
     method = name.split()[0]
     argv = ["--dataset=shapes", f"--method={method}", f"--resize={RESIZE}", f"--output={tmp_path}"]
     run_folder.RunFolder(tmp_path).write_options(command_line.parse(argv, run_folder.CONFIGS)[0])
-    monkeypatch.setattr(loading, "load", lambda path: munit_tf.create(method, **{**TINY[method], **more}))
+    monkeypatch.setattr(
+        loading, "load", lambda path, **_: munit_tf.create(method, **{**TINY[method], **more})
+    )
     service = ModelService(str(tmp_path), 10_000)
     state = Session(service, "a2b")
     if style_dim:

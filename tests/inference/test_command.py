@@ -127,7 +127,7 @@ class Negative:
 
 
 def test_a_method_without_style_and_with_one_direction(here, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(loading, "load", lambda path: Negative())
+    monkeypatch.setattr(loading, "load", lambda path, **_: Negative())
     written = run(here, tmp_path / "out", "--keep_size", "--batch_size=2")
     names = [f"image{i}_0.png" for i in range(5)]
     assert sorted(written) == sorted([*names, "grid.png", "translate.json"])

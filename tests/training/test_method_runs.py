@@ -12,15 +12,23 @@ MEASURES = ("diversity", "style_mean", "style_std")
 LOGGED = {
     "miso": (
         *("adv_d", "adv_d_prior", "adv_g", "adv_g_prior", "cycle_x", "cycle_x_prior"),
-        *("info_encoded", "info_prior", "kl", "posterior_std", *MEASURES),
+        *("info_encoded", "info_prior", "kl", "posterior_std", "r1", *MEASURES),
     )
 }
+ADDITIONS = [
+    "--ema_half_life=5",
+    "--dis_learning_rate=4e-4",
+    "--r1_weight=1",
+    "--r1_every=2",
+    "--augment=color,translation,cutout",
+    "--init=orthogonal",
+]
 
 
 @pytest.mark.parametrize("method", LOGGED)
 def test_one_step_and_one_more_in_a_new_process_are_two(method, tmp_path):
     make_photos(tmp_path / "photos", count=3)
-    flags = ["--dataset=photos", f"--method={method}", *TINY, "--style_dim=2"]
+    flags = ["--dataset=photos", f"--method={method}", *TINY, "--style_dim=2", *ADDITIONS]
     result = train(*flags, "--steps=2", cwd=tmp_path, eager=True)
     whole = tmp_path / "runs" / f"photos-{method}"
     assert "Traceback" not in result.stderr
@@ -35,7 +43,12 @@ def test_one_step_and_one_more_in_a_new_process_are_two(method, tmp_path):
     train(*flags, "--steps=1", "--output=parts", cwd=tmp_path, eager=True)
     train("--flagfile=parts/run.flags", "--steps=2", "--resume=must", cwd=tmp_path, eager=True)
     assert_same_run(whole, tmp_path / "parts", 2)
-    assert munit_tf.load(whole).style_dim == 2
+    assert [row["r1/a"] > 0 for row in rows] == [False, True]
+    averaged, newest = (munit_tf.load(whole, averaged=averaged) for averaged in (True, False))
+    weights = newest.named_weights()
+    for name, weight in averaged.named_weights().items():
+        same = np.array_equal(weight.numpy(), weights[name].numpy())
+        assert same == (name.startswith("discriminators/") or not weight.trainable), name
 
 
 def test_bicyclegan_learns_from_pairs_in_one_direction(tmp_path):

@@ -129,12 +129,12 @@ def test_a_run_there_is_not_begun_over(here, monkeypatch, capfd):
     def silent(path):
         raise tf.errors.UnavailableError(None, None, "no answer")
 
-    before = int(loading.newest(RUN)[1].step)
+    before = int(loading.find_checkpoint(RUN)[1].step)
     with monkeypatch.context() as patch:
         patch.setattr(tf.io.gfile, "stat", silent)
         assert train.main([f"--flagfile={RUN}/run.flags", "--steps=4"]) == 2
     assert capfd.readouterr().err.splitlines()[-1] == f"munit_tf.train: {RUN}/checkpoints: no answer"
-    assert int(loading.newest(RUN)[1].step) == before
+    assert int(loading.find_checkpoint(RUN)[1].step) == before
 
 
 def test_a_network_that_goes_while_weights_are_read_is_one_line(here, monkeypatch, capfd):
