@@ -203,7 +203,7 @@ def _report(known_by_kind: dict[str, dict[str, Any]], step: int, step_origin: st
     output = pathlib.Path(os.path.relpath(str(options.train.output)))
     say(f"run folder: {output}")
     flagfile = shlex.quote(f"--flagfile={output / 'run.flags'}")
-    images = "" if options.data.dataset or options.data.train_a else " --dataset=..."
+    images = "" if options.data.dataset or options.data.train_b else " --dataset=..."
     longer = "" if options.train.steps > step else f", with --steps above {step}"
     say(f"to continue training: python -m munit_tf.train {flagfile} --resume=must{images}{longer}")
 

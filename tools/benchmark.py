@@ -118,7 +118,7 @@ def benchmark(config: BenchmarkConfig, options: Options) -> None:
                 rows.append({**row, **_in_new_process(_measure, each, config.repeats, profile)})
                 print(*_table(rows[-1:])[bool(rows[:-1]) :], sep="\n", flush=True)
                 _write(config.json, result)
-    if options.data.dataset or options.data.train_a:
+    if options.data.dataset or options.data.train_b:
         result["pipeline"] = _in_new_process(_measure_pipeline, options)
         for count, rate in result["pipeline"].items():
             print(f"input pipeline, {count} paths: {rate:.0f} images per second")

@@ -24,6 +24,11 @@ class DataConfig(Config):
     )
     test_b: Optional[str] = option(None, "the same for domain b", path=True)
     paired: bool = option(False, "pair images of a and b by file name, for supervised methods")
+    edges: bool = option(
+        False,
+        "make domain a of the edges of domain b's photos, for sketches to photos; --dataset is a folder with "
+        "trainB (and testB) or with the photos themselves, or give --train_b (--test_b) alone",
+    )
     data_dir: Optional[str] = option(
         None, "where downloads and prepared data go (default: ~/tensorflow_datasets)", path=True
     )
@@ -198,7 +203,7 @@ class Options:
         """
         names: list[str] = []
         pairs: list[tuple[Config, Config]] = [(self.train, old.train), (self.model, old.model)]
-        if old.data.dataset or old.data.train_a:
+        if old.data.dataset or old.data.train_b:
             pairs.insert(0, (self.data, old.data))
         for mine, theirs in pairs:
             if type(mine) is not type(theirs):

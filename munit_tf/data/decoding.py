@@ -113,7 +113,7 @@ def read_header(path: str) -> Header:
         )
 
 
-def decode(data: bytes, name: str) -> Image.Image:
+def decode(data: bytes, name: str, upright: bool = True) -> Image.Image:
     """Decodes an image file to upright RGB.
 
     Takes the first frame of an animation, applies the EXIF orientation, replaces transparency by white and
@@ -122,6 +122,7 @@ def decode(data: bytes, name: str) -> Image.Image:
     Args:
         data: the contents of the file.
         name: the file's name in messages.
+        upright: whether to apply the EXIF orientation.
 
     Returns:
         RGB image.
@@ -135,7 +136,7 @@ def decode(data: bytes, name: str) -> Image.Image:
         raise _empty(name)
     with _blamed(name), contextlib.ExitStack() as alone:
         image, orientation = _decode_stored(data, alone)
-        if orientation not in _UPRIGHT:
+        if not upright or orientation not in _UPRIGHT:
             return image
         image = image.transpose(_UPRIGHT[orientation])
         for key in ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"):

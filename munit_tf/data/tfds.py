@@ -1,12 +1,13 @@
 """TensorFlow Datasets as folders of image files.
 
-The record files of TFDS have no random access. So the encoded images are extracted once, to the folders
-trainA trainB testA testB.
+The record files of TFDS have no random access. So the images are extracted once, to the folders trainA trainB
+testA testB: encoded as they are, or a part of each.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import pathlib
 import re
 import shutil
@@ -29,13 +30,19 @@ class Recipe:
         dataset: its name in TFDS, including the config.
         url: the server that TFDS downloads it from.
         splits: the TFDS splits to read.
-        folder: (split, index of the record in the split, record) -> one of FOLDERS.
+        folder: (split, index of the record in the split, record) -> one of FOLDERS, or None to leave the
+            record out.
+        box: (record, width, height of its image) -> (left, top, right, bottom) of the part to extract, in
+            pixels. None extracts each encoded image as it is.
+        version: the lowest version of the data set that has what `folder` and `box` need.
     """
 
     dataset: str
     url: str
     splits: tuple[str, ...]
-    folder: Callable[[str, int, dict[str, Any]], str]
+    folder: Callable[[str, int, dict[str, Any]], Optional[str]]
+    box: Optional[Callable[[dict[str, Any], int, int], tuple[int, int, int, int]]] = None
+    version: str = "0.0.0"
 
 
 def cycle_gan(config_name: str) -> Recipe:
@@ -64,6 +71,45 @@ CATS_VS_DOGS = Recipe(
     folder=lambda split, index, record: ("train" if index % 10 else "test") + "AB"[record["label"]],
 )
 
+# TFDS has a training split only; its records 0, 10, 20, ... are test images. Domain a is made of b's edges.
+FLOWERS = Recipe(
+    dataset="tf_flowers",
+    url="http://download.tensorflow.org",
+    splits=("train",),
+    folder=lambda split, index, record: "trainB" if index % 10 else "testB",
+)
+
+_HEAD_MARGIN = 1.3
+
+
+def _pet_folder(split: str, index: int, record: dict[str, Any]) -> Optional[str]:
+    """Records 0, 10, 20, ... are test images. Species 0 is cat. A missing box is stored as zeros."""
+    top, left, bottom, right = record["head_bbox"]
+    if not (top < bottom and left < right):
+        return None
+    return ("train" if index % 10 else "test") + "AB"[record["species"]]
+
+
+def _head_square(record: dict[str, Any], width: int, height: int) -> tuple[int, int, int, int]:
+    """The square around a head, a little larger than its box; moved or made smaller to fit in the image."""
+    top, left, bottom, right = (float(edge) for edge in record["head_bbox"])  # Fractions of the image.
+    longer = max((bottom - top) * height, (right - left) * width)
+    side = min(max(1, round(_HEAD_MARGIN * longer)), width, height)
+    x = min(max(0, round((left + right) / 2 * width - side / 2)), width - side)
+    y = min(max(0, round((top + bottom) / 2 * height - side / 2)), height - side)
+    return x, y, x + side, y + side
+
+
+# Only the split `train` has boxes. Records without one are left out.
+PET_HEADS = Recipe(
+    dataset="oxford_iiit_pet",
+    url="https://thor.robots.ox.ac.uk",
+    splits=("train",),
+    folder=_pet_folder,
+    box=_head_square,
+    version="4.0.0",
+)
+
 
 def prepare(name: str, recipe: Recipe, config: DataConfig) -> pathlib.Path:
     """Prepares and extracts a data set if necessary; returns the folder with trainA trainB testA testB.
@@ -82,8 +128,7 @@ def prepare(name: str, recipe: Recipe, config: DataConfig) -> pathlib.Path:
     """
     data_dir = downloads.data_dir(config)
     root = data_dir / "munit_tf"
-    records = data_dir / recipe.dataset
-    prepared = _newest_version(records, "dataset_info.json")
+    prepared = _prepared(recipe, data_dir)
     written = _written(name, prepared, root)
     if written:
         downloads.check_whole(written, FOLDERS)
@@ -96,7 +141,7 @@ def prepare(name: str, recipe: Recipe, config: DataConfig) -> pathlib.Path:
         downloads.check_reachable(recipe.url, name, hint)
     with downloads.exclusive_builder(root):
         # Looked up again: another process may have prepared it while this one waited.
-        prepared = _newest_version(records, "dataset_info.json") or _download(recipe.dataset, data_dir)
+        prepared = _prepared(recipe, data_dir) or _download(recipe, data_dir)
         relative = f"{name}/{prepared.name}"
         with downloads.atomic_folder(root, relative) as folder:
             if folder:
@@ -107,8 +152,13 @@ def prepare(name: str, recipe: Recipe, config: DataConfig) -> pathlib.Path:
 def is_here(name: str, recipe: Recipe, config: DataConfig) -> bool:
     """Whether `prepare` needs neither to download nor to extract images."""
     data_dir = downloads.data_dir(config)
-    prepared = _newest_version(data_dir / recipe.dataset, "dataset_info.json")
-    return bool(_written(name, prepared, data_dir / "munit_tf"))
+    return bool(_written(name, _prepared(recipe, data_dir), data_dir / "munit_tf"))
+
+
+def _prepared(recipe: Recipe, data_dir: pathlib.Path) -> Optional[pathlib.Path]:
+    """The folder of the newest records that TFDS prepared and the recipe can read, or None."""
+    newest = _newest_version(data_dir / recipe.dataset, "dataset_info.json")
+    return newest if newest and _numbers(newest.name) >= _numbers(recipe.version) else None
 
 
 def _written(name: str, prepared: Optional[pathlib.Path], root: pathlib.Path) -> Optional[pathlib.Path]:
@@ -124,17 +174,26 @@ def _newest_version(folder: pathlib.Path, must_hold: str = ".") -> Optional[path
         for path in (folder.iterdir() if folder.is_dir() else ())
         if re.fullmatch(r"\d+\.\d+\.\d+", path.name) and (path / must_hold).exists()
     ]
-    return max(versions, key=lambda path: [int(n) for n in path.name.split(".")], default=None)
+    return max(versions, key=lambda path: _numbers(path.name), default=None)
 
 
-def _download(dataset: str, data_dir: pathlib.Path) -> pathlib.Path:
-    """Downloads and prepares `dataset` with TFDS; returns the folder of its records."""
+def _numbers(version: str) -> list[int]:
+    """The numbers of a version: those of "4.0.1" are [4, 0, 1]."""
+    return [int(number) for number in version.split(".")]
+
+
+def _download(recipe: Recipe, data_dir: pathlib.Path) -> pathlib.Path:
+    """Downloads and prepares a data set with TFDS; returns the folder of its records."""
     import tensorflow_datasets
 
+    dataset = recipe.dataset
     unfinished = set(data_dir.glob("downloads/*.tmp.*"))
     try:
         builder = tensorflow_datasets.builder(dataset, data_dir=data_dir)
+        _check_version(builder, recipe)
         builder.download_and_prepare()
+    except InputError:
+        raise
     # The errors of TFDS and its dependencies have no common base class.
     except Exception as error:
         raise InputError(
@@ -147,8 +206,20 @@ def _download(dataset: str, data_dir: pathlib.Path) -> pathlib.Path:
     return pathlib.Path(builder.data_dir)
 
 
+def _check_version(builder: Any, recipe: Recipe) -> None:
+    """Raises InputError, before anything is downloaded, if TFDS is too old for the recipe."""
+    import tensorflow_datasets
+
+    if _numbers(str(builder.version)) < _numbers(recipe.version):
+        raise InputError(
+            f"version {recipe.version} of {recipe.dataset} is needed, but TFDS "
+            f"{tensorflow_datasets.__version__} prepares {builder.version}: install a later "
+            "tensorflow-datasets, which needs Python 3.10 or later"
+        )
+
+
 def _write_out(prepared: pathlib.Path, recipe: Recipe, folder: pathlib.Path) -> None:
-    """Writes each record's encoded image unchanged to the domain's folder in `folder`."""
+    """Writes each record's image, or the recipe's part of it, to the domain's folder in `folder`."""
     counts = dict.fromkeys(FOLDERS, 0)
     for name in FOLDERS:
         (folder / name).mkdir()
@@ -168,10 +239,12 @@ def _images(prepared: pathlib.Path, recipe: Recipe, root: pathlib.Path) -> Itera
         missing = [split for split in recipe.splits if split not in builder.info.splits]
         if missing:
             raise ValueError(f"it has no split {missing[0]}")
+        features = builder.info.features
+        images = [name for name in features if isinstance(features[name], tensorflow_datasets.features.Image)]
         for split in recipe.splits:
             records = builder.as_dataset(
                 split=split,
-                decoders={"image": tensorflow_datasets.decode.SkipDecoding()},
+                decoders={name: tensorflow_datasets.decode.SkipDecoding() for name in images},
                 # Shards in sequence, so that the index of a record is the same on every machine.
                 read_config=tensorflow_datasets.ReadConfig(interleave_cycle_length=1, try_autocache=False),
                 shuffle_files=False,
@@ -184,12 +257,28 @@ def _images(prepared: pathlib.Path, recipe: Recipe, root: pathlib.Path) -> Itera
                 disable=None,
             )
             for index, record in enumerate(progress):
-                yield recipe.folder(split, index, record), record["image"]
+                domain = recipe.folder(split, index, record)
+                if domain:
+                    yield domain, _cut_out(record, recipe)
     # The errors of TFDS and its dependencies have no common base class.
     except Exception as error:
         raise InputError(
             f"{prepared} cannot be read ({_reason(error)}): remove it, or choose another --data_dir"
         ) from error
+
+
+def _cut_out(record: dict[str, Any], recipe: Recipe) -> bytes:
+    """The record's encoded image, or the recipe's part of it; unchanged if it cannot be decoded."""
+    data = record["image"]
+    if not recipe.box:
+        return data
+    try:
+        image = decoding.decode(data, "", upright=False)  # Boxes are those of the image as stored.
+    except decoding.UnreadableImage:
+        return data  # The error is reported when the file is read.
+    part = io.BytesIO()
+    image.crop(recipe.box(record, *image.size)).save(part, "JPEG", quality=95, subsampling=0)
+    return part.getvalue()
 
 
 def _reason(error: Exception) -> str:

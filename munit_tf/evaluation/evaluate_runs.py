@@ -141,6 +141,7 @@ def _data_options(config: EvaluateConfig, options: DataConfig) -> DataConfig:
         return options
     dataset = absolute(config.dataset)
     files: dict[str, Any] = dict(train_a=None, train_b=None, test_a=None, test_b=None, paired=False)
+    files["edges"] = registry.makes_edges(options) and registry.is_for_edges(dataset)
     return dataclasses.replace(
         options, dataset=dataset if os.path.isdir(dataset) else config.dataset, **files
     )

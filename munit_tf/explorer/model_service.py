@@ -135,7 +135,7 @@ def open_images(config: DataConfig) -> tuple[dict[str, Source] | None, str | Non
     Returns:
         ({domain: source}, None) with test images or, if it has none, training images; or (None, reason).
     """
-    if not (config.dataset or config.train_a):
+    if not (config.dataset or config.train_b):
         return None, "The run does not say which images it was trained on."
     if not registry.is_here(config):
         return None, f"The images of {config.dataset} are not on this machine."

@@ -160,6 +160,19 @@ def test_what_a_resumed_run_may_change():
     assert other.changed_since(old) == ["method"]
 
 
+def test_edges_are_recorded_and_must_not_change(tmp_path):
+    old, _ = parse("--train_b=photos", "--edges", f"--output={tmp_path}")
+    assert "\n--edges=true\n" in old.to_flagfile()
+    (tmp_path / "run.flags").write_text(old.to_flagfile())
+    assert command_line.read_flagfile(tmp_path / "run.flags", METHODS).data.edges
+    without, _ = parse("--train_b=photos", f"--output={tmp_path}")
+    assert without.changed_since(old) == old.changed_since(without) == ["edges"]
+    # Runs of earlier versions did not make edges.
+    text = without.to_flagfile().replace("--edges=false\n", "")
+    (tmp_path / "run.flags").write_text(text)
+    assert without.changed_since(command_line.read_flagfile(tmp_path / "run.flags", METHODS)) == []
+
+
 def test_a_run_without_images_may_be_given_some():
     old, _ = parse("--output=imported")
     new, _ = parse("--dataset=x", "--resize=300", "--output=imported")

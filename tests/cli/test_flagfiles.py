@@ -34,6 +34,8 @@ def test_the_papers_experiments_are_here():
         "edges2handbags",
         "synthia2cityscapes",
         "cats",
+        "cat2dog_faces",
+        "edges2flowers",
         "horse2zebra",
         "miso_summer2winter",
         "miso_male2female",
@@ -76,6 +78,14 @@ def test_flagfile(path, request):
     assert all(np.isfinite(value) for value in logs.values())
     assert ("perceptual/a" in logs) == perceptual
     assert ("cycle_x/a" in logs) == (getattr(options.model, "cycle_weight", 0) > 0)
+
+
+@pytest.mark.parametrize("name", ["edges2flowers", "cat2dog_faces"])
+def test_a_name_alone_applies_the_preset(name):
+    options, shipped = command_line.parse([f"--dataset={name}"], run_folder.CONFIGS, registry.NAMES)
+    assert shipped == command_line.SHIPPED_FLAGS / f"{name}.flags"
+    assert (options.data.resize, options.data.image_size) == (144, (128, 128))
+    assert options.model.cycle_weight == 0 and not options.data.edges
 
 
 def test_a_missing_folder_is_said():

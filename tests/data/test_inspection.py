@@ -163,6 +163,28 @@ def test_drawn_images_have_no_files(capsys):
     assert text[-1] == "nothing found"
 
 
+def test_photos_whose_edges_are_the_other_domain_are_looked_at_once(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        photo(rng, 64, 80).save(tmp_path / f"{i}.png")
+    (tmp_path / "broken.png").write_text("text")
+    (tmp_path / "notes.txt").touch()
+    data_options = DataConfig(dataset=str(tmp_path), edges=True, **SIZE)
+    inspection = scan.inspect(data_options)
+    assert inspection.counts == {"trainA": 4, "trainB": 4}
+    assert found(inspection, tmp_path) == ({"broken.png": {"no_image"}, "notes.txt": {"passed_over"}}, set())
+    assert {look.place for look in inspection.looks} == {"trainB"} and len(inspection.looks) == 4
+    text = report.as_text(inspection, "error").splitlines()
+    assert text[1] == "trainA           4   no files: drawn on demand"
+    with pytest.raises(
+        InputError, match=r"broken\.png is not an image.* concerns 1 of 4 images whose headers"
+    ):
+        check(tmp_path, edges=True)
+    assert check(tmp_path, edges=True, unreadable="skip")[0].startswith(
+        "advice: few images (trainA: 4; trainB"
+    )
+
+
 def test_halves_of_a_pair_are_no_copies_of_each_other(tmp_path):
     rng = np.random.default_rng(0)
     pair = Image.new("RGB", (128, 64))

@@ -81,6 +81,26 @@ def test_pairs_give_way_together(tmp_path):
     assert sorted(seen[:7]) == [(0, 100)] * 2 + [(4, 104)] * 4 + [(5, 105)]
 
 
+def test_edges_and_photos_give_way_together(tmp_path, capfd):
+    """Photo 2 cannot be decoded: its edges are those of the photo that replaces it."""
+    make(tmp_path / "trainB", broken=(2,))
+    for i in (0, 1, 3, 4, 5, 6):
+        photo = Image.new("RGB", (32, 32))
+        photo.paste("white", (4 * i, 8, 4 * i + 8, 24))
+        photo.save(tmp_path / "trainB" / f"{i}.png")
+    config = DataConfig(dataset=str(tmp_path), unreadable="skip", edges=True, resize=32)
+    train = registry.open_dataset(config).train
+    np.testing.assert_array_equal(np.asarray(train["a"][2]), np.asarray(train["a"][3]))
+    assert (np.asarray(train["a"][1]) != np.asarray(train["a"][3])).any()
+    assert train["a"].name(2) == str(tmp_path / "trainB" / "3.png (edges)")
+    np.testing.assert_array_equal(np.asarray(train["b"][2]), np.asarray(train["b"][3]))
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"skipped: {tmp_path}/trainB/2.png cannot be decoded")
+    strict = registry.open_dataset(DataConfig(dataset=str(tmp_path), edges=True, resize=32)).train
+    with pytest.raises(InputError, match=r"2\.png cannot be decoded"):
+        strict["a"][2]
+
+
 def test_halves_of_one_file_are_named_once(tmp_path, capfd):
     paths = [str(path) for path in sorted(make(tmp_path / "a").iterdir())]
     sides = {"a": ImageFiles(paths, half="left"), "b": ImageFiles(paths, half="right")}

@@ -40,7 +40,7 @@ def test_names_are_those_that_users_rely_on():
     assert registry.NAMES == (
         "shapes", "summer2winter", "horse2zebra", "apple2orange", "monet2photo", "cezanne2photo",
         "ukiyoe2photo", "vangogh2photo", "maps", "facades", "iphone2dslr_flower", "male2female",
-        "cat2dog", "edges2shoes", "edges2handbags", "cityscapes",
+        "cat2dog", "cat2dog_faces", "edges2flowers", "edges2shoes", "edges2handbags", "cityscapes",
     )  # fmt: skip
 
 
@@ -49,6 +49,27 @@ def test_every_entry_says_what_it_is():
         assert all((entry.a, entry.b, entry.origin, entry.license))
     assert registry.ENTRIES["summer2winter"].origin == "TFDS cycle_gan/summer2winter_yosemite"
     assert (registry.ENTRIES["cityscapes"].a, registry.ENTRIES["edges2shoes"].a) == ("photos", "edges")
+
+
+def test_licenses_that_ask_for_names_have_them():
+    flowers, faces = registry.ENTRIES["edges2flowers"], registry.ENTRIES["cat2dog_faces"]
+    assert (flowers.license, faces.license) == ("CC BY 2.0", "CC BY-SA 4.0")
+    assert flowers.attribution == (
+        "photos by the photographers listed in LICENSE.txt of "
+        "http://download.tensorflow.org/example_images/flower_photos.tgz"
+    )
+    assert faces.attribution == (
+        "cut from the Oxford-IIIT Pet Dataset by O. M. Parkhi, A. Vedaldi, A. Zisserman and C. V. Jawahar, "
+        "https://www.robots.ox.ac.uk/~vgg/data/pets/"
+    )
+    lines = registry.descriptions()
+    assert lines["edges2flowers"] == (
+        f"edges (a), photos (b); TFDS tf_flowers; CC BY 2.0; {flowers.attribution}"
+    )
+    assert lines["cat2dog_faces"].endswith(f"TFDS oxford_iiit_pet; CC BY-SA 4.0; {faces.attribution}")
+    assert lines["cat2dog"] == "cats (a), dogs (b); TFDS cats_vs_dogs; unclear (Microsoft, Petfinder)"
+    attributed = {name for name, entry in registry.ENTRIES.items() if entry.attribution}
+    assert attributed == {"edges2flowers", "cat2dog_faces"}
 
 
 def test_shapes():
@@ -153,15 +174,83 @@ def test_image_without_a_partner_is_named(tmp_path):
     fails(r"x\.jpg and .*x\.png have the same name", dataset=folder, paired=True)
 
 
+def names(source):
+    return [source.name(i).rsplit("/", 1)[1] for i in range(len(source))]
+
+
+def test_edges_need_photos_of_b_alone(tmp_path):
+    folder = make(tmp_path / "one", trainB=["1.png", "2.png"], testB=["3.png"])
+    dataset = open_(dataset=folder, edges=True, resize=16)
+    assert list(dataset.train) == list(dataset.test) == ["a", "b"]
+    assert names(dataset.train["a"]) == ["1.png (edges)", "2.png (edges)"]
+    assert names(dataset.train["b"]) == ["1.png", "2.png"]
+    assert (names(dataset.test["a"]), names(dataset.test["b"])) == (["3.png (edges)"], ["3.png"])
+    assert dataset.train["a"][0].size == (16, 16)
+    assert open_(dataset=make(tmp_path / "two", trainB=["1.png"]), edges=True).test == {}
+
+
+def test_edges_of_a_pile_of_photos(tmp_path):
+    pile = f"{make(tmp_path, pile=['1.png', '2.jpg'], more=['3.png'])}/pile"
+    (tmp_path / "pile" / "notes.txt").touch()
+    (tmp_path / "pile" / "subfolder").mkdir()
+    for options in (dict(dataset=pile), dict(train_b=pile), dict(train_b=f"{pile}/*", paired=True)):
+        dataset = open_(**options, edges=True)
+        assert names(dataset.train["b"]) == ["1.png", "2.jpg"]
+        assert names(dataset.train["a"]) == ["1.png (edges)", "2.jpg (edges)"]
+        assert dataset.test == {}
+    dataset = open_(train_b=pile, test_b=f"{tmp_path}/more", edges=True)
+    assert (names(dataset.test["a"]), names(dataset.test["b"])) == (["3.png (edges)"], ["3.png"])
+
+
+def test_edges_that_contradict_other_options(tmp_path):
+    both = make(tmp_path / "both", trainA=["1.png"], trainB=["1.png"])
+    fails(
+        f"--edges makes domain a from the photos of b, but {both} has trainA: leave --edges out, or give "
+        f"--train_b={both}/trainB instead of --dataset",
+        dataset=both,
+        edges=True,
+    )
+    fails(
+        "has testA: leave --edges out", dataset=make(tmp_path / "x", trainB=["1.png"], testA=[]), edges=True
+    )
+    fails("has testB but no folder trainB", dataset=make(tmp_path / "y", testB=["1.png"]), edges=True)
+    fails("z contains no image", dataset=make(tmp_path / "z", daisies=["1.png"]), edges=True)
+    for flag in ("train_a", "test_a"):
+        fails(
+            f"leave out --{flag} or --edges", train_b=f"{both}/trainB", edges=True, **{flag: f"{both}/trainA"}
+        )
+    fails("--train_b is missing: --edges needs", test_b=f"{both}/trainB", edges=True)
+    fails("not both", dataset=both, train_b=f"{both}/trainB", edges=True)
+    fails("no images: give --dataset", edges=True)
+    fails("--dataset=horse2zebr is neither", dataset="horse2zebr", edges=True)
+    for name in ("shapes", "summer2winter", "edges2flowers", "edges2shoes"):
+        fails(f"and {name} has a domain a: leave --edges out", dataset=name, edges=True)
+    # Without --edges a folder needs both domains, as before.
+    fails("has no folder trainA", dataset=make(tmp_path / "w", trainB=["1.png"]))
+
+
+def test_which_folders_lack_a_domain_for_edges(tmp_path):
+    assert registry.is_for_edges(make(tmp_path / "photos", trainB=["1.png"]))
+    (tmp_path / "pile").mkdir()
+    assert registry.is_for_edges(str(tmp_path / "pile"))
+    assert not registry.is_for_edges(make(tmp_path / "sketches", testA=["1.png"], testB=["1.png"]))
+    assert not registry.is_for_edges(str(tmp_path / "nowhere"))
+    assert not registry.is_for_edges("shapes")
+    edges = DataConfig(dataset="x", edges=True)
+    assert registry.makes_edges(edges) and registry.makes_edges(DataConfig(dataset="edges2flowers"))
+    assert not registry.makes_edges(DataConfig(dataset="edges2shoes"))
+    assert not registry.makes_edges(DataConfig())
+
+
 def test_registry_sets_without_pairs_say_so(tmp_path):
-    for name in ("summer2winter", "cat2dog", "male2female"):
+    for name in ("summer2winter", "cat2dog", "cat2dog_faces", "male2female"):
         fails(f"--paired: {name} has no pairs", dataset=name, paired=True, data_dir=str(tmp_path))
 
 
 def test_importing_does_no_work():
     code = (
         "import sys, munit_tf.data.registry; "
-        "print([m for m in ('tensorflow_datasets', 'tensorflow', 'tqdm') if m in sys.modules])"
+        "print([m for m in ('tensorflow_datasets', 'tensorflow', 'tqdm', 'scipy') if m in sys.modules])"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert output.stdout.strip() == "[]"
@@ -186,6 +275,9 @@ def test_what_needs_no_download(tmp_path):
     (tmp_path / "munit_tf" / "horse2zebra" / "3.0.0").mkdir(parents=True)
     (tmp_path / "munit_tf" / "edges2shoes").mkdir()
     assert here("horse2zebra") and here("edges2shoes") and not here("cat2dog")
+    assert not here("edges2flowers") and not here("cat2dog_faces")
+    (tmp_path / "munit_tf" / "edges2flowers" / "3.0.1").mkdir(parents=True)
+    assert here("edges2flowers")
     # A newer version that TFDS has prepared is not written out yet.
     (tmp_path / registry.tfds.cycle_gan("horse2zebra").dataset / "4.0.0").mkdir(parents=True)
     (tmp_path / registry.tfds.cycle_gan("horse2zebra").dataset / "4.0.0" / "dataset_info.json").touch()

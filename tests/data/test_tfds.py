@@ -1,7 +1,6 @@
 """TFDS' own builders prepare real record files from images made here; only the download is faked."""
 
 import dataclasses
-import functools
 import io
 import json
 import pathlib
@@ -11,6 +10,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from data.tfds_fakes import jpeg, send_to
 from PIL import Image
 
 from munit_tf.config.options import DataConfig
@@ -23,12 +23,6 @@ NOWHERE = "https://127.0.0.1:9"
 VERSIONS = {"summer2winter": "3.0.0", "male2female": "2.1.0", "cat2dog": "4.0.1"}
 MEN = {0, 3, 5, 6}  # Of nine faces: five to train, one to validate, three to test.
 CELEB_SPLITS = [0, 0, 0, 0, 0, 1, 2, 2, 2]
-
-
-def jpeg(color, size=(16, 16)):
-    buffer = io.BytesIO()
-    Image.new("RGB", size, color).save(buffer, "JPEG", quality=95)
-    return buffer.getvalue()
 
 
 def cycle_gan_files(folder):
@@ -82,14 +76,6 @@ def cats_and_dogs_zip(folder):
             name, color = ("Cat", "red") if i < 15 else ("Dog", "blue")
             file.writestr(f"PetImages/{name}/{i}.jpg", jpeg(color))
     return folder / "pets.zip"
-
-
-def send_to(patch, name, url):
-    """Lets the registry's entry `name` believe that TFDS downloads from `url`."""
-    entry = registry.ENTRIES[name]
-    recipe = dataclasses.replace(entry.load.keywords["recipe"], url=url)
-    load = functools.partial(entry.load.func, recipe=recipe)
-    patch.setitem(registry.ENTRIES, name, dataclasses.replace(entry, load=load))
 
 
 @pytest.fixture(scope="module")

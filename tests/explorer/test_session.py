@@ -131,6 +131,12 @@ def test_without_the_data_sets_images(tmp_path, monkeypatch):
         assert images is None and no_images_reason.endswith(reason)
 
 
+def test_edges_of_photos_that_are_given_alone(tmp_path):
+    Image.new("RGB", (RESIZE, 2 * RESIZE)).save(tmp_path / "x.png")
+    images, _ = open_images(DataConfig(train_b=str(tmp_path), edges=True, resize=RESIZE))
+    assert images["a"][0].size == images["b"][0].size == (RESIZE, 2 * RESIZE)
+
+
 def test_a_broken_image_of_the_data_set_is_left_out(service, monkeypatch, capsys):
     class Images(list):
         def __getitem__(self, index):

@@ -100,7 +100,7 @@ KINDS = {
     "unbalanced": Kind(
         False, "at least ten times as many images in one domain", "add some to the other: they are repeated"
     ),
-    "no_test": Kind(False, "no test images", "put some in testA and testB to evaluate results"),
+    "no_test": Kind(False, "no test images", "put some in testA and testB, with --edges in testB"),
 }
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageChops
 from munit_tf.config.options import DataConfig
 from munit_tf.data import color, decoding
 from munit_tf.data.inspection.findings import Finding
-from munit_tf.data.pipeline import resize_shorter, resized
+from munit_tf.data.resizing import resize_shorter, resized
 from munit_tf.data.sources import ImageFiles
 from munit_tf.errors import InputError
 

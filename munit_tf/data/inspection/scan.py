@@ -128,7 +128,10 @@ def _passed_over(data_options: DataConfig) -> Iterator[Finding]:
     if data_options.dataset in registry.NAMES:
         return
     if data_options.dataset:
-        folders = [os.path.join(os.path.expanduser(data_options.dataset), name) for name in tfds.FOLDERS]
+        dataset = os.path.expanduser(data_options.dataset)
+        folders = [os.path.join(dataset, name) for name in tfds.FOLDERS]
+        if not any(map(os.path.isdir, folders)):  # With --edges, the images may be in the folder itself.
+            folders = [dataset]
     else:
         folders = [getattr(data_options, place) or "" for place in ("train_a", "train_b", "test_a", "test_b")]
     for folder in filter(os.path.isdir, folders):
