@@ -52,11 +52,17 @@ class RandomFeatures:
             first.astype(np.float32),
             second.T.reshape(3, 3, 3 * _FIRST, _SECOND).astype(np.float32),
         )
-        self._run = tf.function(self._features, autograph=False, reduce_retracing=True)
+        self._compiled: dict[tuple[int, int], Any] = {}
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Features [N,D] of images [N,H,W,3] in [-1, 1]."""
-        return self._run(tf.constant(images, tf.float32)).numpy()
+        height, width = images.shape[1:3]
+        if (height, width) not in self._compiled:
+            signature = [tf.TensorSpec([None, height, width, 3], tf.float32)]
+            self._compiled[height, width] = tf.function(
+                self._features, input_signature=signature, autograph=False
+            )
+        return self._compiled[height, width](images.astype(np.float32)).numpy()
 
     def _features(self, images: tf.Tensor) -> tf.Tensor:
         height, width = images.shape[1:3]

@@ -145,7 +145,7 @@ class Validator:
             luminance: the median correlation of the luminance of inputs and translations;
             blobs: `metrics.artifacts.blob_share` of the translations;
             diversity: mean L1 between two translations of an input, for a method with a style;
-            style_mean_norm and others: `metrics.content.style_gap` of the encoded styles of real images of the
+            style_mean_norm and others: `metrics.content.style_gap` of encoded styles of real images of the
             target domain, for a method with a style encoder.
 
         Raises:
