@@ -25,12 +25,12 @@ MAY_IMPORT = {
     "networks": {"keras_compat", "storage"},
     "data": {"errors", "terminal", "config", "storage"},
     "models": {"errors", "keras_compat", "losses", "machine", "config", "storage", "networks"},
-    "metrics": {"errors", "machine", "storage", "networks"},
+    "metrics": {"errors", "machine", "storage", "networks", "data"},
     "runs": {"errors", "terminal", "config", "storage", "cli", "models"},
     "serving": {"errors", "config", "storage", "networks", "data", "models"},
     "inference": {"errors", "terminal", "storage", "networks", "data", "models", "runs"},
     "training": {"errors", "terminal", "machine", "config", "storage", "distribution", "data", "models"}
-    | {"runs"},
+    | {"networks", "metrics", "runs"},
     "evaluation": {
         "errors",
         "terminal",

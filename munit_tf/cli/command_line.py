@@ -360,7 +360,7 @@ def _value(values: _Flags, field: dataclasses.Field) -> Any:
 
 def _path(field: dataclasses.Field, value: Any) -> Any:
     """The value of a flag, made absolute if it is a path."""
-    if not field.metadata["path"] or not value:
+    if not field.metadata["path"] or not value or value in field.metadata["names"]:
         return value
     if is_remote(value) and not field.metadata["remote"]:
         raise InputError(f"--{field.name}={value}: files must be on this machine")

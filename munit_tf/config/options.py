@@ -9,6 +9,10 @@ from munit_tf.config.formats import FORMAT
 from munit_tf.config.schema import MOST_STEPS, Config, option, title, to_text
 from munit_tf.errors import InputError
 
+# Values of --validate_with that are not folders.
+RANDOM_FEATURES = "random"
+INCEPTION_FEATURES = "inception"
+
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig(Config):
@@ -133,6 +137,21 @@ class TrainConfig(Config):
     )
     keep_checkpoints: int = option(
         5, "how many of the newest checkpoints to keep", minimum=1, maximum=MOST_STEPS, may_change=True
+    )
+    validate_every: int = option(
+        0,
+        "steps between validations on test images, which also keep the best checkpoint; 0: none",
+        minimum=0,
+        maximum=MOST_STEPS,
+        may_change=True,
+    )
+    validate_with: str = option(
+        RANDOM_FEATURES,
+        "features for the KID of validations: random: of a fixed network with random weights; inception: "
+        "Inception-v3 with the ImageNet weights of Keras; or the folder of a classifier of "
+        "munit_tf.train_classifier",
+        path=True,
+        names=(RANDOM_FEATURES, INCEPTION_FEATURES),
     )
     on_nan: str = option(
         "stop",

@@ -26,6 +26,7 @@ def option(
     maximum: Optional[float] = None,
     choices: Optional[tuple[str, ...]] = None,
     path: bool = False,
+    names: tuple[str, ...] = (),
     remote: bool = False,
     required: bool = False,
     may_change: bool = False,
@@ -42,6 +43,7 @@ def option(
         choices: the strings allowed.
         path: a file or folder on this machine. It is made absolute, so that a run folder can be used
             from any working directory.
+        names: with `path`: values that are names of something else instead.
         remote: with `path`: a URI such as gs://bucket/run is also allowed.
         required: the flag must be given; `default` must be None.
         may_change: a resumed run may have another value.
@@ -54,6 +56,7 @@ def option(
         maximum=maximum,
         choices=choices,
         path=path,
+        names=names,
         remote=remote,
         required=required,
         may_change=may_change,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from typing import Any, Callable
 
-from munit_tf.data import downloads
 from munit_tf.errors import InputError
 from munit_tf.evaluation.options import EvaluateConfig
 from munit_tf.metrics import classifier
@@ -77,13 +75,10 @@ class FeatureNetworks:
             self.provenance["features"] = self._classifier.provenance
             return self._classifier
         with _unavailable():
-            if not pretrained.has_inception_v3(self._weights_dir):
-                downloads.check_reachable(
-                    pretrained.INCEPTION_V3_URL,
-                    "Inception-v3",
-                    f"put {pretrained.INCEPTION_V3_FILE} into --weights_dir, or give --classifier",
-                )
-            network = classifier.InceptionV3Features(_fetch_inception_v3(self._weights_dir))
+            network = classifier.load_inception(
+                self._weights_dir,
+                f"put {pretrained.INCEPTION_V3_FILE} into --weights_dir, or give --classifier",
+            )
         self.provenance["features"] = {
             **network.provenance,
             "description": "Inception-v3 with the ImageNet weights of keras.applications, pooled: not the "
@@ -109,16 +104,6 @@ class FeatureNetworks:
             )
         self.provenance["domain_classifier"] = self._domain_classifier.provenance
         return self._domain_classifier
-
-
-def _fetch_inception_v3(folder: str) -> str:
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # Keras prints its progress.
-            return pretrained.fetch_inception_v3(folder)
-    except Exception as error:  # Keras raises a plain Exception if the download fails.
-        raise Unavailable(
-            f"Inception-v3's weights cannot be downloaded: {' '.join(str(error).split())}"
-        ) from error
 
 
 @contextlib.contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import pathlib
 import shutil
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from munit_tf import machine
+from munit_tf.data import downloads
 from munit_tf.errors import InputError
 from munit_tf.metrics.sampling import Block
 from munit_tf.networks import pretrained
@@ -88,6 +91,30 @@ class InceptionV3Features:
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, None]:
         """(features [N,2048], None) of images [N,H,W,3] in [-1, 1]."""
         return self._run(images).numpy(), None
+
+
+def load_inception(weights_dir: str | os.PathLike, remedy: str) -> InceptionV3Features:
+    """InceptionV3Features, whose weights are downloaded if they are not in a folder.
+
+    Args:
+        weights_dir: the folder.
+        remedy: what to do if they are not there and cannot be downloaded, for the message.
+
+    Raises:
+        InputError: there is no connection, the download fails, or the file holds something else.
+    """
+    if not pretrained.has_inception_v3(weights_dir):
+        downloads.check_reachable(pretrained.INCEPTION_V3_URL, "Inception-v3", remedy)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # Keras prints its progress.
+            path = pretrained.fetch_inception_v3(weights_dir)
+    except Exception as error:  # Keras raises a plain Exception if the download fails.
+        reason = " ".join(str(error).split())
+        raise InputError(f"Inception-v3's weights cannot be downloaded: {reason}; {remedy}") from error
+    try:
+        return InceptionV3Features(path)
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 class Predictions:

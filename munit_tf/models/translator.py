@@ -19,7 +19,7 @@ class CollapseCheck(NamedTuple):
     """A warning that training gives when a measure or a loss indicates a collapse.
 
     Attributes:
-        measure: name of the value in the log without the domain, for example "diversity" or "kl".
+        measure: name of the value in the log without "/" and the domain, for example "diversity" or "kl".
         is_wrong: takes (value, lowest, highest); the latter two are extremes of the run up to this value.
         message: one line with the placeholders {name}, {value}, {lowest} and {highest}.
     """

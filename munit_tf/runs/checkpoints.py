@@ -26,6 +26,7 @@ from munit_tf.storage.atomic import TEMPORARY, sync
 from munit_tf.storage.paths import RemotePath, is_remote, remove_tree
 from munit_tf.terminal import say
 
+BEST = "best"  # A folder beside the checkpoints, for the one with the best validation.
 _PREFIX = "state"
 _SUMS = "SHA256SUMS"
 _FORMAT = f"{_PREFIX}.format"
@@ -140,28 +141,42 @@ def newest(folder: pathlib.Path | RemotePath) -> Checkpoint | None:
         raise InputError(f"{folder} is not a folder: restore the checkpoints from a copy, or remove it")
     steps = _steps(folder)
     for step in reversed(steps):
-        path = folder / _name(step)
         try:
-            recorded, sums = (path / _SUMS).read_text(errors="replace"), _sums(path)
-            if sums and recorded == _to_text(sums):
-                number = _read_format(path) if _FORMAT in sums else 0
-                if number is not None:
-                    formats.check(number, path)
-                    return Checkpoint(path, step, sums, number)
-                reason = f"{_FORMAT} is not a number"
-            else:
-                reason = f"it does not match its {_SUMS}"
-        except OSError as error:
-            reason = f"{error.filename}: {error.strerror}"
+            return _verified(folder, step)
+        except _Damaged as error:
+            reason = error
         if _steps(folder) != steps:
             return newest(folder)  # Training has removed it after writing a newer one.
+        path = folder / _name(step)
         say(f"warning: checkpoint {path} is damaged ({reason}): looking for an older one", file=sys.stderr)
     if steps:
         raise InputError(f"every checkpoint in {folder} is damaged: restore one from a copy, or start again")
     others = [path.name for path in _files(folder)]
-    if others := [name for name in others if not (name.startswith(".") or _is_ours(name))]:
+    if others := [name for name in others if not (name.startswith(".") or name == BEST or _is_ours(name))]:
         raise InputError(f"{folder} holds {min(others)}, which is no checkpoint of this version of munit_tf")
     return None
+
+
+def best(folder: pathlib.Path | RemotePath) -> Checkpoint | None:
+    """The Checkpoint in a folder for the best one, or None if there is none.
+
+    Raises:
+        InputError: it is damaged, or the folder is not a folder.
+    """
+    if not folder.is_dir() and folder.exists():
+        raise InputError(f"{folder} is not a folder: remove it")
+    steps = _steps(folder)
+    if not steps:
+        return None
+    try:
+        return _verified(folder, steps[-1])
+    except _Damaged as error:
+        if _steps(folder) != steps:
+            return best(folder)  # Training has removed it after writing a better one.
+        raise InputError(
+            f"best checkpoint {folder / _name(steps[-1])} is damaged ({error}): restore it from a copy, or "
+            "remove it and use the newest one"
+        ) from error
 
 
 def restore(variables: Mapping[str, tf.Variable], checkpoint: Checkpoint) -> None:
@@ -200,6 +215,26 @@ def _restore(variables: Mapping[str, tf.Variable], checkpoint: Checkpoint) -> No
         if name.split("/")[0] in kinds:
             raise InputError(f"{problem}: the model has no {name}")
     tf.train.Checkpoint(**variables).read(path).assert_existing_objects_matched().expect_partial()
+
+
+class _Damaged(Exception):
+    """A checkpoint is damaged; the message is the reason."""
+
+
+def _verified(folder: pathlib.Path | RemotePath, step: int) -> Checkpoint:
+    """The Checkpoint of a step; raises _Damaged unless it is complete."""
+    path = folder / _name(step)
+    try:
+        recorded, sums = (path / _SUMS).read_text(errors="replace"), _sums(path)
+        if not sums or recorded != _to_text(sums):
+            raise _Damaged(f"it does not match its {_SUMS}")
+        number = _read_format(path) if _FORMAT in sums else 0
+    except OSError as error:
+        raise _Damaged(f"{error.filename}: {error.strerror}") from error
+    if number is None:
+        raise _Damaged(f"{_FORMAT} is not a number")
+    formats.check(number, path)
+    return Checkpoint(path, step, sums, number)
 
 
 def _write_files(path: pathlib.Path | RemotePath, state: Mapping[str, tf.Variable]) -> None:

@@ -69,6 +69,11 @@ def checkpoint_manager(folder: RunFolder, model: Translator, keep: int) -> check
     return checkpoints.CheckpointManager(folder.checkpoints, model.named_state(), keep)
 
 
+def best_checkpoint_manager(folder: RunFolder, model: Translator) -> checkpoints.CheckpointManager:
+    """The same for the best checkpoint: the last one that was saved is kept."""
+    return checkpoints.CheckpointManager(folder.best, model.named_state(), keep=1)
+
+
 def load(
     path: str | os.PathLike | RemotePath,
     precision: str | None = None,

@@ -45,8 +45,9 @@ class RunFolder:
             )
         self.flagfile = self.path / "run.flags"
         self.checkpoints = self.path / "checkpoints"
-        self.best = self.checkpoints / "best"
+        self.best = self.checkpoints / checkpoints.BEST
         self.samples = self.path / "samples"
+        self.progress = self.path / "progress.png"
         self.tensorboard = self.path / "tensorboard"
         self.log = self.path / "log.jsonl"
         self.rollbacks = self.path / "rollbacks.json"
@@ -65,7 +66,7 @@ class RunFolder:
         Raises:
             InputError: it is damaged.
         """
-        return checkpoints.newest(self.best)
+        return checkpoints.best(self.best)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -144,9 +145,11 @@ class RunFolder:
 
     def reset(self) -> None:
         """Removes the files of a run without a checkpoint, except the log; see `truncate_log`."""
-        if self.tensorboard.exists():
-            remove_tree(self.tensorboard)
-        self.rollbacks.unlink(missing_ok=True)
+        for folder in (self.tensorboard, self.best):
+            if folder.exists():
+                remove_tree(folder)
+        for file in (self.rollbacks, self.progress):
+            file.unlink(missing_ok=True)
 
     def read_rollbacks(self) -> list[dict[str, Any]]:
         """The rollbacks so far, in order: dicts with "to", a step. See `training.rollback`.

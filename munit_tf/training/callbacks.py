@@ -108,6 +108,60 @@ class ProgressBar(StepCallback):
         self._bar.update()
 
 
+class Checks:
+    """Checks of measures, each of which warns once when it fails, and again after it has been passed.
+
+    Args:
+        checks: the checks.
+        earlier: the rows already in the log.
+    """
+
+    def __init__(self, checks: Iterable[CollapseCheck], earlier: Iterable[Mapping[str, Any]]) -> None:
+        self._checks = list(checks)
+        self._ranges: dict[str, tuple[float, float]] = {}
+        self._failed: set[tuple[str, CollapseCheck]] = set()
+        for row in earlier:
+            self.note(row)
+
+    def note(self, row: Mapping[str, Any]) -> list[str]:
+        """Updates the range of each measure; returns a warning for each check that fails from this row on."""
+        warnings = []
+        for name, value in row.items():
+            for check in self._checks:
+                if name.rpartition("/")[0] != check.measure:
+                    continue
+                lowest, highest = self._ranges.get(name, (value, value))
+                self._ranges[name] = lowest, highest = min(value, lowest), max(value, highest)
+                if not check.is_wrong(value, lowest, highest):
+                    self._failed.discard((name, check))
+                elif (name, check) not in self._failed:
+                    self._failed.add((name, check))
+                    numbers = dict(name=name, value=value, lowest=lowest, highest=highest)
+                    warnings.append(check.message.format(**numbers))
+        return warnings
+
+
+def write_row(folder: RunFolder, writer: tf.summary.SummaryWriter, row: Mapping[str, Any]) -> None:
+    """Appends a row to `log.jsonl`, and writes its numbers to TensorBoard.
+
+    Args:
+        folder: the run folder.
+        writer: for TensorBoard.
+        row: "step", and {name: number or None}.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    with folder.writing():
+        with folder.log.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        with writer.as_default(row["step"]):
+            for name, value in row.items():
+                if name != "step" and value is not None:
+                    tf.summary.scalar(name, value)
+        writer.flush()
+
+
 class Log(StepCallback):
     """Writes losses, measures and speed to `log.jsonl` and TensorBoard every `every` steps.
 
@@ -139,11 +193,7 @@ class Log(StepCallback):
         self._writer = writer
         self._monitor = monitor
         self._batch_size = batch_size
-        self._collapse_checks = collapse_checks
-        self._ranges: dict[str, tuple[float, float]] = {}
-        self._failed: set[tuple[str, CollapseCheck]] = set()
-        for row in earlier:
-            self._note(row)
+        self._checks = Checks(collapse_checks, earlier)
 
     def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
         """Writes a row."""
@@ -157,34 +207,10 @@ class Log(StepCallback):
         row: dict[str, Any] = {"step": step, **{name: float(value) for name, value in sorted(logs.items())}}
         row.update(self._monitor.measure())
         row.update(images_per_second=speed, peak_memory_mib=devices.peak_memory_mib())
-        with self._folder.writing():
-            with self._folder.log.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            with self._writer.as_default(step):
-                for name, value in row.items():
-                    if name != "step" and value is not None:
-                        tf.summary.scalar(name, value)
-            self._writer.flush()
-        for warning in self._note(row):
+        write_row(self._folder, self._writer, row)
+        for warning in self._checks.note(row):
             tqdm.write(f"warning: step {step}: {warning}", file=sys.stderr)
         self._last = step, time.monotonic()
-
-    def _note(self, row: Mapping[str, Any]) -> list[str]:
-        """Updates the range of each measure; returns a warning for each check that fails from this row on."""
-        warnings = []
-        for name, value in row.items():
-            for check in self._collapse_checks:
-                if name.split("/")[0] != check.measure:
-                    continue
-                lowest, highest = self._ranges.get(name, (value, value))
-                self._ranges[name] = lowest, highest = min(value, lowest), max(value, highest)
-                if not check.is_wrong(value, lowest, highest):
-                    self._failed.discard((name, check))
-                elif (name, check) not in self._failed:
-                    self._failed.add((name, check))
-                    numbers = dict(name=name, value=value, lowest=lowest, highest=highest)
-                    warnings.append(check.message.format(**numbers))
-        return warnings
 
 
 class Samples(StepCallback):

@@ -25,8 +25,10 @@ from munit_tf.runs import checkpoints, loading
 from munit_tf.runs.checkpoints import NotFinite
 from munit_tf.runs.run_folder import RunFolder
 from munit_tf.terminal import say
-from munit_tf.training import callbacks, memory, rollback
+from munit_tf.training import callbacks, memory, progress_plot, rollback
 from munit_tf.training.sample_monitor import SampleMonitor
+from munit_tf.training.validation import Validation
+from munit_tf.training.validation_measures import Features, Validator, held_out_images, load_features
 
 _NUM_MONITOR_IMAGES = 16
 
@@ -53,6 +55,7 @@ def train(options: Options) -> Optional[signal.Signals]:
         stack.enter_context(workers.propagate_failure())
         memory.check(options, workers.strategy.num_replicas_in_sync, workers.count)
         dataset = _open_dataset(options, workers)
+        held_out = _held_out(dataset, options, workers.is_chief)
         if workers.is_chief:
             stack.enter_context(folder.lock())
         model, is_new = _build_or_restore(folder, options, workers)
@@ -64,6 +67,9 @@ def train(options: Options) -> Optional[signal.Signals]:
             )
             return None
         monitor = _prepare_folder(model, dataset, folder, options, is_new) if workers.is_chief else None
+        validator = None
+        if held_out:
+            validator = Validator(model, *held_out, train_options.seed, train_options.batch_size)
         stop = stack.enter_context(callbacks.StopOnSignal(first_step, workers))
         while int(model.step.numpy()) < train_options.steps and not stop.received:
             workers.barrier()  # The chief has prepared the folder.
@@ -71,7 +77,9 @@ def train(options: Options) -> Optional[signal.Signals]:
             rollbacks = [note["to"] for note in folder.read_rollbacks()]
             steps = first_step, train_options.steps
             batches = make_batches(workers.strategy, dataset, options, *steps, rollbacks)
-            written = _nothing_written() if monitor is None else _written(model, monitor, folder, options)
+            written = _nothing_written()
+            if monitor:
+                written = _written(model, monitor, validator, folder, options)
             try:
                 with written as writers, pipeline.input_errors():
                     hooks = [callbacks.TerminateOnNonFinite(first_step), *writers, stop]
@@ -92,6 +100,20 @@ def _open_dataset(options: Options, workers: Workers) -> registry.Dataset:
     if note:
         say(note, file=sys.stderr)
     return dataset
+
+
+def _held_out(
+    dataset: registry.Dataset, options: Options, is_chief: bool
+) -> Optional[tuple[dict[str, np.ndarray], Features]]:
+    """(test images, features) for validation, or None for a run or a worker without it.
+
+    It precedes the seed for the model's weights, since building Keras networks draws random numbers.
+    """
+    if not (options.train.validate_every and is_chief):
+        return None
+    progress_plot.require()
+    images = held_out_images(dataset, options.data, options.train.seed)
+    return images, load_features(options.train.validate_with)
 
 
 def _build_or_restore(folder: RunFolder, options: Options, workers: Workers) -> tuple[Translator, bool]:
@@ -200,7 +222,11 @@ def _nothing_written() -> contextlib.AbstractContextManager[list[keras.callbacks
 
 @contextlib.contextmanager
 def _written(
-    model: Translator, monitor: SampleMonitor, folder: RunFolder, options: Options
+    model: Translator,
+    monitor: SampleMonitor,
+    validator: Optional[Validator],
+    folder: RunFolder,
+    options: Options,
 ) -> Iterator[list[keras.callbacks.Callback]]:
     """The callbacks that write the run folder; the last step's checkpoint is written at the end."""
     first_step, train_options = int(model.step.numpy()), options.train
@@ -221,10 +247,16 @@ def _written(
     samples = callbacks.Samples(
         first_step, train_options.steps, train_options.sample_every, folder, writer, monitor
     )
+    validation: list[keras.callbacks.Callback] = []
+    if validator:
+        best = loading.best_checkpoint_manager(folder, model)
+        every = train_options.validate_every
+        validation = [Validation(first_step, every, folder, writer, validator, best, earlier)]
     saving = callbacks.Checkpoints(first_step, train_options.checkpoint_every, folder, manager)
     with callbacks.ProgressBar(first_step, train_options.steps, train_options.batch_size) as bar:
         try:
-            yield [bar, log, samples, saving]
+            # A validation precedes the checkpoint of its step, so that a resumed run need not repeat it.
+            yield [bar, log, samples, *validation, saving]
         except NotFinite:
             raise
         except InputError:

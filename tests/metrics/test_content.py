@@ -20,6 +20,20 @@ def canvas(*hues, size=8, saturation=0.9):
     return images, insides
 
 
+def test_kept_content_by_hand():
+    """A step at column 3 of 8 and one at column 4: lengths 1 2 1 0 0 and 0 1 2 1 0 after the mean of 2 x 2.
+
+    So the correlation is (4 - 16 / 5) / (6 - 16 / 5) = 2 / 7.
+    """
+    columns = np.arange(8)
+    third, fourth = (np.where(columns < k, -0.5, 0.5) * np.ones((8, 3, 1)) for k in (3, 4))
+    third, fourth = (np.moveaxis(each, 1, 2)[np.newaxis] for each in (third, fourth))
+    colored = np.where(third < 0, [0.9, 0.1, -0.8], [-0.4, -0.9, 0.2])  # Other colors, darker to the right.
+    flat, turned = np.zeros((1, 8, 8, 3)), np.swapaxes(third, 1, 2)
+    found = [content.kept_content(third, each)[0] for each in (third, -third, colored, fourth, flat, turned)]
+    np.testing.assert_allclose(found, [1, 1, 1, 2 / 7, 0, 0], atol=1e-9)
+
+
 def test_reconstruction_by_hand():
     """Off by 0.5 everywhere: PSNR 10 log10(4 / 0.25) = 12.04 dB; equal images: infinite."""
     images = np.zeros((2, 4, 4, 3))

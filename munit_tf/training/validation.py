@@ -1,0 +1,142 @@
+"""Validation during training: measures held-out images, keeps the best checkpoint, and says when to stop."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from munit_tf.errors import InputError
+from munit_tf.runs.checkpoints import CheckpointManager
+from munit_tf.runs.run_folder import RunFolder
+from munit_tf.terminal import say
+from munit_tf.training import progress_plot
+from munit_tf.training.callbacks import Checks, StepCallback, write_row
+from munit_tf.training.validation_measures import CHECKS, PREFIX, Validator
+
+_PATIENCE = 10
+_PATIENCE_SHARE = 0.3
+
+
+class Validation(StepCallback):
+    """Validates every `every` steps: a row in the log, `progress.png`, the best checkpoint, warnings.
+
+    Args:
+        first_step: steps taken before this call of `take_steps`.
+        every: steps between validations.
+        folder: the run folder.
+        writer: for TensorBoard.
+        validator: measures the model.
+        best: writes the best checkpoint.
+        earlier: the rows already in the log.
+    """
+
+    def __init__(
+        self,
+        first_step: int,
+        every: int,
+        folder: RunFolder,
+        writer: tf.summary.SummaryWriter,
+        validator: Validator,
+        best: CheckpointManager,
+        earlier: Iterable[Mapping[str, Any]],
+    ) -> None:
+        super().__init__(first_step)
+        self._every = every
+        self._folder = folder
+        self._writer = writer
+        self._validator = validator
+        self._best = best
+        self._rows = [row for row in earlier if is_validation(row)]
+        self._checks = Checks(CHECKS, self._rows)
+        self._progress = Progress(self._rows)
+        self._best_row = _best_row(folder, self._rows)
+
+    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+        """Validates if it is due.
+
+        Raises:
+            NotFinite: translations, styles or weights have values that are not finite.
+            InputError: the folder cannot be written.
+        """
+        if step % self._every:
+            return
+        row: dict[str, Any] = {"step": step, **self._validator.measure()}
+        self._rows.append(row)
+        write_row(self._folder, self._writer, row)
+        if self._best_row is None or mean_kid(row) < mean_kid(self._best_row):
+            with self._folder.writing():
+                self._best.save()
+            self._best_row = row
+        with self._folder.writing():
+            progress_plot.draw(self._folder.progress, self._rows, int(self._best_row["step"]))
+        for warning in self._checks.note(row):
+            tqdm.write(f"warning: step {step}: {warning}", file=sys.stderr)
+        if line := self._progress.note(row):
+            tqdm.write(line, file=sys.stderr)
+
+
+class Progress:
+    """Notes when KID has not improved for 10 validations and 30 % of the steps, once until it improves.
+
+    Args:
+        earlier: the validations so far.
+    """
+
+    def __init__(self, earlier: Iterable[Mapping[str, Any]]) -> None:
+        self._best: Mapping[str, Any] | None = None
+        self._since = 0
+        self._said = False
+        for row in earlier:
+            self.note(row)
+
+    def note(self, row: Mapping[str, Any]) -> str | None:
+        """Counts a validation; returns a line if it is time to say that KID does not improve."""
+        if self._best is None or mean_kid(row) < mean_kid(self._best):
+            self._best, self._since, self._said = row, 0, False
+            return None
+        self._since += 1
+        step, best = row["step"], self._best["step"]
+        if self._said or self._since < _PATIENCE or step - best < _PATIENCE_SHARE * step:
+            return None
+        self._said = True
+        return (
+            f"step {step}: KID has not improved since step {best} ({mean_kid(self._best):.4g} there, "
+            f"{mean_kid(row):.4g} now): compare sample grids to see whether more training helps"
+        )
+
+
+def is_validation(row: Mapping[str, Any]) -> bool:
+    """Whether a row of the log is of a validation."""
+    return any(name.startswith(f"{PREFIX}kid/") for name in row)
+
+
+def mean_kid(row: Mapping[str, Any]) -> float:
+    """The mean KID over directions of a row of the log; infinite if it is not finite."""
+    values = [value for name, value in row.items() if name.startswith(f"{PREFIX}kid/")]
+    mean = sum(values) / len(values)
+    return mean if math.isfinite(mean) else math.inf
+
+
+def _best_row(folder: RunFolder, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The row of the best checkpoint; None if there is none, or if its row is not in the log.
+
+    The row is missing after a return to an earlier step. Then the next validation replaces the checkpoint.
+    """
+    try:
+        checkpoint = folder.best_checkpoint()
+    except InputError as error:
+        say(f"warning: {error}; the next validation writes another one", file=sys.stderr)
+        return None
+    if checkpoint is None:
+        if rows:
+            say(
+                f"warning: {folder.best} has no checkpoint any more: the next validation writes one",
+                file=sys.stderr,
+            )
+        return None
+    return next((row for row in reversed(rows) if row["step"] == checkpoint.step), None)
