@@ -72,8 +72,7 @@ def main(argv: Sequence[str]) -> int:
         states, known_by_kind = _read(files)
         known = {name: value for values in known_by_kind.values() for name, value in values.items()}
         options, shipped = command_line.parse(rest, methods, registry.NAMES, known)
-        if shipped:
-            say(f"using {os.path.relpath(shipped)}", file=sys.stderr)
+        command_line.say_shipped(shipped)
         step, step_origin = _step(files)
         _import(files, states, step, options)
         _report(known_by_kind, step, step_origin, options)

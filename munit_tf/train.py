@@ -29,12 +29,10 @@ def main(argv: Sequence[str]) -> int:
         return 0
     with command_line.errors_reported("munit_tf.train", DataConfig, TrainConfig) as outcome:
         from munit_tf.distribution import devices
-        from munit_tf.terminal import say
         from munit_tf.training import loop
 
-        options, preset = command_line.parse(argv, CONFIGS, registry.NAMES)
-        if preset:
-            say(f"using {os.path.relpath(preset)}", file=sys.stderr)
+        options, shipped = command_line.parse(argv, CONFIGS, registry.NAMES)
+        command_line.say_shipped(shipped)
         devices.set_up(options.train.tf32)
         received = loop.train(options)
         outcome.status = 128 + received if received else 0

@@ -9,7 +9,7 @@ import os
 import pathlib
 import sys
 import typing
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Callable, Optional
 
 from absl import flags
@@ -17,7 +17,7 @@ from absl import flags
 from munit_tf import machine
 from munit_tf.cli import flagfiles
 from munit_tf.cli.help import command_help, train_help
-from munit_tf.config.options import DataConfig, Options, TrainConfig
+from munit_tf.config.options import RECIPES, DataConfig, Options, TrainConfig
 from munit_tf.config.schema import Config, MethodConfig, less_memory, text_problem, to_text, without_none
 from munit_tf.errors import InputError
 from munit_tf.storage.paths import RemotePath, absolute, is_remote, to_path
@@ -36,7 +36,7 @@ def parse(
     methods: Methods,
     dataset_names: Collection[str] = (),
     known: Optional[Mapping[str, Any]] = None,
-) -> tuple[Options, Optional[pathlib.Path]]:
+) -> tuple[Options, list[pathlib.Path]]:
     """Parses a command line into options.
 
     Args:
@@ -47,7 +47,7 @@ def parse(
             flagfile does not change them.
 
     Returns:
-        (Options, path of the shipped flagfile that was applied, or None).
+        (Options, paths of the shipped flagfiles that were applied: the data set's, then the recipe's).
 
     Raises:
         InputError: an unknown flag, a value out of range, a flag of another method, or a value that
@@ -60,7 +60,7 @@ def parse(
         if values[name].value not in (None, value):
             given = to_text(values[name].value)
             raise InputError(f"--{name}={given} does not fit: the weights have {name} {to_text(value)}")
-    shipped = None
+    shipped: list[pathlib.Path] = []
     if not files and values["dataset"].value in dataset_names:
         if not SHIPPED_FLAGS.is_dir():
             raise InputError(
@@ -70,8 +70,11 @@ def parse(
         prefix = "" if values.method == "munit" else f"{values.method}_"
         path = SHIPPED_FLAGS / f"{prefix}{values.dataset}.flags"
         if path.exists():
-            shipped = path
-            values = _parse_values(flagfiles.read(str(path)) + rest, methods)
+            shipped.append(path)
+    if values["recipe"].value in RECIPES:
+        shipped.append(SHIPPED_FLAGS / f"recipe_{values.recipe}.flags")
+    if shipped:
+        values = _parse_values([*_contents(map(str, shipped)), *_contents(files), *rest], methods)
     for name, value in known.items():
         values[name].value = value
     if files and values["output"].value and not any(a.lstrip("-").startswith("output") for a in rest):
@@ -84,6 +87,12 @@ def parse(
         if os.path.isdir(folder):
             values["dataset"].value = folder
     return _to_options(values, methods), shipped
+
+
+def say_shipped(paths: Iterable[pathlib.Path]) -> None:
+    """Says on standard error which shipped flagfiles are used."""
+    for path in paths:
+        say(f"using {os.path.relpath(path)}", file=sys.stderr)
 
 
 def read_flagfile(path: str | os.PathLike | RemotePath, methods: Methods) -> Options:
@@ -185,8 +194,7 @@ def run_training_command(
     with errors_reported(program, config_class, DataConfig, TrainConfig) as outcome:
         config, rest = parse_some(argv, config_class)
         options, shipped = parse(rest, methods, datasets)
-        if shipped:
-            say(f"using {os.path.relpath(shipped)}", file=sys.stderr)
+        say_shipped(shipped)
         outcome.status = job(config, options) or 0
     return outcome.status
 
@@ -391,7 +399,7 @@ def _split_flagfiles(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return files, rest
 
 
-def _contents(files: list[str]) -> list[str]:
+def _contents(files: Iterable[str]) -> list[str]:
     return [argument for name in files for argument in flagfiles.read(name)]
 
 

@@ -9,6 +9,7 @@ from munit_tf.config.formats import FORMAT
 from munit_tf.config.schema import MOST_STEPS, Config, option, title, to_text
 from munit_tf.errors import InputError
 
+RECIPES = ("fast",)
 # Values of --validate_with that are not folders.
 RANDOM_FEATURES = "random"
 INCEPTION_FEATURES = "inception"
@@ -65,6 +66,14 @@ class TrainConfig(Config):
     """Training."""
 
     method: str = option("munit", "which method")
+    recipe: Optional[str] = option(
+        None,
+        "flags that give good images of a few hundred photos sooner than the papers' settings, from "
+        "flags/recipe_NAME.flags; other flags take precedence",
+        choices=RECIPES,
+        may_change=True,
+        recorded=False,
+    )
     steps: int = option(1_000_000, "train until this step", minimum=1, maximum=MOST_STEPS, may_change=True)
     batch_size: int = option(
         1, "images of each domain in one step, over all replicas", minimum=1, maximum=65_536, memory=True

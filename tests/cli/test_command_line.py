@@ -29,7 +29,7 @@ def parse(*argv, names=("shapes",)):
 
 def test_defaults_are_the_papers():
     options, shipped = parse("--dataset=photos")
-    assert shipped is None
+    assert shipped == []
     model, train, data = options.model, options.train, options.data
     assert (model.style_dim, model.gen_dim, model.mlp_dim, model.dis_dim) == (8, 64, 256, 64)
     assert (model.num_downsample, model.num_res_blocks, model.num_dis_layers, model.num_scales) == (
@@ -107,7 +107,7 @@ def test_shipped_flagfile_applies_to_registry_names_only(tmp_path, monkeypatch):
     own = tmp_path / "own.flags"
     own.write_text("--seed=1\n")
     assert parse("--dataset=shapes")[0].train.steps == 11
-    assert parse("--dataset=shapes")[1] == tmp_path / "shapes.flags"
+    assert parse("--dataset=shapes")[1] == [tmp_path / "shapes.flags"]
     assert parse("--dataset=shapes", "--steps=3")[0].train.steps == 3
     assert parse("--dataset=shapes", "--method=other")[0].train.steps == 12
     assert parse("--dataset=photos")[0].train.steps == 1_000_000
@@ -119,8 +119,25 @@ def test_no_other_methods_flagfile_applies(tmp_path, monkeypatch):
     (tmp_path / "shapes.flags").write_text("--steps=11\n--style_dim=2\n")
     assert parse("--dataset=shapes", "--method=other") == (
         parse("--dataset=shapes", "--method=other", names=())[0],
-        None,
+        [],
     )
+
+
+def test_a_recipe_wins_over_the_preset_and_other_flags_win_over_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(command_line, "SHIPPED_FLAGS", tmp_path)
+    recipe, preset, own = (tmp_path / f"{name}.flags" for name in ("recipe_fast", "shapes", "own"))
+    recipe.write_text("--steps=21\n--batch_size=4\n--seed=2\n")
+    preset.write_text("--steps=11\n--log_every=7\n")
+    own.write_text("--seed=1\n")
+    options, shipped = parse("--dataset=shapes", "--recipe=fast", "--batch_size=8")
+    train = options.train
+    assert (train.steps, train.log_every, train.batch_size, train.seed) == (21, 7, 8, 2)
+    assert shipped == [preset, recipe]
+    assert "recipe" not in options.to_flagfile()
+    assert parse("--dataset=photos", "--recipe=fast")[0].train.steps == 21
+    assert parse("--recipe=fast", f"--flagfile={own}")[0].train.seed == 1
+    with pytest.raises(InputError, match="--recipe=slow"):
+        parse("--recipe=slow")
 
 
 def test_run_flags_repeat_the_run(tmp_path):
