@@ -53,7 +53,7 @@ class BicycleGANConfig(PatchConfig):
         if not data.paired:
             raise InputError(
                 "--method=bicyclegan learns from pairs: add --paired, with --dataset=shapes, edges2shoes, "
-                "edges2handbags, edges2flowers, cityscapes, with --edges and your own photos, or with folders "
+                "edges2handbags, edges2flowers, cityscapes, with --edges and your own photos, or folders "
                 "in which paired images of a and b have the same name"
             )
 

@@ -122,12 +122,14 @@ class AdversarialModel(keras.Model):
         """The type of losses and results: the type of the weights, at least float32."""
         return tf.as_dtype(self.variable_dtype)
 
-    def discriminate(self, x: tf.Tensor, name: str, batch: dict, training: bool = True) -> list[tf.Tensor]:
+    def discriminate(
+        self, x: tf.Tensor, name: str, batch: Optional[dict] = None, training: bool = True
+    ) -> list[tf.Tensor]:
         """The maps of logits [N,h,w,1], one per scale, of images or codes x by the discriminator `name`.
 
-        Images are augmented if the options say so; `batch` has the random draws.
+        Images are augmented if the options say so and `batch` has the random draws.
         """
-        if self.config.augment and name in self.real_domains:
+        if batch and self.config.augment and name in self.real_domains:
             x = augmentation.augment(x, self.config.augment, batch["augment"])
         return [self._full(logits) for logits in self.discriminators[name](x, training=training)]
 
