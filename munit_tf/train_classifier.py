@@ -262,6 +262,7 @@ def _batches(items: list[Item], size: int, config: ClassifierConfig, augment: bo
         source, index, _ = items[int(position)]
         return pipeline.to_array(pipeline.resize_shorter(source[index], loaded))
 
+    @tf.autograph.experimental.do_not_convert  # Conversion takes half a second.
     def example(step, position):
         image = tf.ensure_shape(tf.numpy_function(load, [position], tf.float32), (None, None, 3))
         if augment:

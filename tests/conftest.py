@@ -1,5 +1,6 @@
 """The whole suite: no accelerator, two logical CPU devices, one thread between operations."""
 
+import gc
 import http.server
 import os
 import threading
@@ -18,6 +19,11 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
 
+# What the modules consist of, 300,000 objects, stays for good: it is not worth looking through again.
+gc.collect()
+gc.freeze()
+gc.set_threshold(50_000, 5, 5)
+
 
 def pytest_collection_modifyitems(items):
     """The folders whose files take longest come first: the last file of all is one worker's alone."""
@@ -25,6 +31,21 @@ def pytest_collection_modifyitems(items):
     items.sort(
         key=lambda item: longest.index(item.path.parent.name) if item.path.parent.name in longest else 9
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file stays with one worker, and all of `serving`, whose export and server are made once."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduler(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            path = super()._split_scope(nodeid)
+            return "serving" if "tests/serving/" in f"/{path}" else path
+
+    return Scheduler(config, log)
 
 
 @pytest.fixture
@@ -41,6 +62,17 @@ def eagerly():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def eager_processes(tmp_path_factory):
+    """Python processes that are started from now on compile nothing."""
+    folder = tmp_path_factory.mktemp("eager")
+    code = "import tensorflow as tf\ntf.config.run_functions_eagerly(True)\n"
+    (folder / "sitecustomize.py").write_text(code)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture(scope="session")

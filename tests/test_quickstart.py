@@ -1,5 +1,6 @@
 """docs/quickstart.ipynb runs from top to bottom."""
 
+import os
 import pathlib
 
 import nbclient
@@ -8,9 +9,9 @@ import nbformat
 NOTEBOOK = pathlib.Path(__file__).parent.parent / "docs" / "quickstart.ipynb"
 
 
-def test_the_notebook_trains_translates_and_shows_two_pictures(tmp_path, monkeypatch):
+def test_the_notebook_trains_translates_and_shows_two_pictures(tmp_path, monkeypatch, eager_processes):
     monkeypatch.setenv("MUNIT_TF_STEPS", "2")
-    monkeypatch.setenv("PYTHONPATH", str(NOTEBOOK.parent.parent))
+    monkeypatch.setenv("PYTHONPATH", str(NOTEBOOK.parent.parent), prepend=os.pathsep)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert not any(cell.outputs for cell in code), "the notebook is committed without outputs"

@@ -38,11 +38,16 @@ def installed(tmp_path_factory):
 
 
 # The wheel's package comes first, and the finder of an editable install does not bring in the checkout's.
+# It compiles nothing, which takes longer than a few steps do.
 RUN = """
-import runpy, sys
+import os, runpy, sys
 sys.path.insert(0, sys.argv[1])
 sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
 sys.argv = sys.argv[2:]
+if "--help" not in sys.argv:
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import tensorflow as tf
+    tf.config.run_functions_eagerly(True)
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 

@@ -89,6 +89,7 @@ def training_batches(
         pixels = tf.numpy_function(load, [index, draws], tf.float32)
         return tf.ensure_shape(pixels, (*image_size, 3))
 
+    @tf.autograph.experimental.do_not_convert  # Conversion takes half a second.
     def sample(i):
         step, row = i // rows, i % rows
         position = step * batch_size + context.input_pipeline_id * rows + row

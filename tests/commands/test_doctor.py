@@ -79,7 +79,7 @@ def test_images_that_no_step_can_be_measured_on_are_reported_all_the_same(photos
     assert "FATAL" in out and "a step of" not in out
 
 
-def test_the_cost_of_a_step_is_measured(photos, capfd):
+def test_the_cost_of_a_step_is_measured(photos, capfd, eagerly):
     (photos / "trainB" / "empty.jpg").write_bytes(b"")
     flags = ["--dataset=photos", *TINY, "--steps=7200", "--measure_step", "--json=found.json"]
     assert doctor.main(flags) == 1

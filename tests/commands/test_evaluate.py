@@ -38,7 +38,7 @@ def make_run(path, dataset, seed=0):
 def work(tmp_path_factory):
     """Two runs on photos, one on shapes; a classifier of a and b; LPIPS' weights, seeded AlexNet."""
     folder = tmp_path_factory.mktemp("evaluate")
-    make_photos(folder / "photos", count=6, size=(48, 40))
+    make_photos(folder / "photos", count=6, test_count=6, size=(48, 40))
     make_run(folder / "first", folder / "photos")
     make_run(folder / "second", folder / "photos", seed=1)
     make_run(folder / "shapes", "shapes")
@@ -113,7 +113,7 @@ def test_the_same_command_gives_the_same_file(work):
     assert (work / "second" / "evaluation.json").read_bytes() == first
 
 
-def test_what_needs_missing_weights_says_so_and_the_others_go_on(work, capsys):
+def test_what_needs_missing_weights_says_so_and_the_others_go_on(work, capsys, eagerly):
     argv = [f"--run={work / 'first'}", f"--weights_dir={work / 'none'}", "--num_inputs=2"]
     argv.append("--direction=a2b")
     assert evaluate.main(argv) == 3
@@ -130,7 +130,7 @@ def test_what_needs_missing_weights_says_so_and_the_others_go_on(work, capsys):
     assert not (work / "none").exists()
 
 
-def test_damaged_weights_are_never_replaced(work, tmp_path, capsys):
+def test_damaged_weights_are_never_replaced(work, tmp_path, capsys, eagerly):
     shutil.copytree(work / "weights", tmp_path / "weights")
     (tmp_path / "weights" / "alexnet.npz").write_bytes(b"damaged")
     (tmp_path / "weights" / pretrained.INCEPTION_V3_FILE).write_bytes(b"damaged")
@@ -141,7 +141,7 @@ def test_damaged_weights_are_never_replaced(work, tmp_path, capsys):
     assert "does not hold Keras' Inception-v3 without top" in error
 
 
-def test_shapes_have_their_own_answers(work):
+def test_shapes_have_their_own_answers(work, eagerly):
     argv = flags(work, "shapes", "--metrics=shapes", "--batch_size=50")
     assert evaluate.main(argv) == 0
     found = result(work / "shapes")["directions"]
@@ -156,7 +156,7 @@ def test_shapes_have_their_own_answers(work):
     assert evaluate.main(flags(work, "first", "--metrics=shapes")) == 3
 
 
-def test_compare_reads_what_is_there_and_computes_what_is_not(work, capsys):
+def test_compare_reads_what_is_there_and_computes_what_is_not(work, capsys, eagerly):
     short = ["--metrics=l1", "--direction=a2b"]
     argv = flags(work, "first", f"--compare={work / 'second'}", *short)
     assert evaluate.main(argv) == 0
@@ -176,7 +176,7 @@ def test_compare_reads_what_is_there_and_computes_what_is_not(work, capsys):
     assert float(capsys.readouterr().out.splitlines()[2].split()[-1]) < 2
 
 
-def test_another_data_set(work, tmp_path):
+def test_another_data_set(work, tmp_path, eagerly):
     make_photos(tmp_path / "others", count=2, size=(40, 40))
     argv = flags(work, "first", "--metrics=l1", "--num_inputs=5", f"--dataset={tmp_path / 'others'}")
     assert evaluate.main(argv) == 0
@@ -214,7 +214,7 @@ def test_bad_input_is_one_line_and_writes_nothing(work, tmp_path, capsys):
     assert not (run / "evaluation.json").exists()
 
 
-def test_a_run_that_has_diverged(work, tmp_path, capsys):
+def test_a_run_that_has_diverged(work, tmp_path, capsys, eagerly):
     run = make_run(tmp_path / "run", work / "photos")
     options = run_folder.RunFolder(run).options()
     model = loading.build_model(options)

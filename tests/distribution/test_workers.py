@@ -104,7 +104,7 @@ def test_a_worker_dies_all_start_again_and_one_is_told_to_stop(folder, mirrored,
     assert_close(run, folder / "one", last, 1e-5)
 
 
-def test_one_device_then_two_are_one(folder, mirrored, monkeypatch, policy):
+def test_one_device_then_two_are_one(folder, mirrored, monkeypatch, policy, eagerly):
     """In float64, where rounding does not grow: the same batches in the same order, shared out or not."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: mirrored)

@@ -39,7 +39,7 @@ def test_no_method_is_left_out():
 
 
 @pytest.mark.parametrize("name", HAS)
-def test_a_method(name, tmp_path, monkeypatch):
+def test_a_method(name, tmp_path, monkeypatch, eagerly):
     more, directions, style_dim, guided = HAS[name]
     method = name.split()[0]
     argv = ["--dataset=shapes", f"--method={method}", f"--resize={RESIZE}", f"--output={tmp_path}"]

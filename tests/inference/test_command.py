@@ -84,7 +84,7 @@ def test_saved_styles_give_the_same_pictures(here, three_styles, tmp_path):
         assert again[name] == three_styles[name], name
 
 
-def test_guided_has_the_styles_of_the_references(here, model, tmp_path):
+def test_guided_has_the_styles_of_the_references(here, model, tmp_path, eagerly):
     refs = make_images(tmp_path / "refs", [(24, 24), (28, 36)])
     guided = run(here, tmp_path / "out", f"--style_image={refs}")
     padded = [
@@ -100,7 +100,7 @@ def test_guided_has_the_styles_of_the_references(here, model, tmp_path):
     assert guided["grid.png"] != from_codes["grid.png"]  # References on top.
 
 
-def test_interpolation_goes_from_the_first_random_style_to_the_second(here, model, tmp_path):
+def test_interpolation_goes_from_the_first_random_style_to_the_second(here, model, tmp_path, eagerly):
     run(here, tmp_path / "out", "--interpolate=4", "--seed=2", input="photos/image0.png")
     assert len(files(tmp_path / "out")) == 4 + 3
     codes = np.load(tmp_path / "out" / "image0_styles.npy")

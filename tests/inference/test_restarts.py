@@ -12,7 +12,7 @@ from munit_tf import translate
 from munit_tf.inference.padded_inference import PaddedInference
 
 
-def test_a_second_run_skips_what_is_there_and_does_what_is_not(here, tmp_path, monkeypatch, capsys):
+def test_a_second_run_skips_what_is_there_and_does_what_is_not(here, tmp_path, monkeypatch, capsys, eagerly):
     """Where a batch holds both, and, as on some devices, a result depends on how large its batch is."""
     decode = PaddedInference.decode
 

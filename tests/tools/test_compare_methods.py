@@ -10,13 +10,22 @@ from compare_methods import ENTRANTS, CompareConfig, options_of
 from damage import BAD_JSON, changed, put
 from PIL import Image
 
+from munit_tf.data import shapes
 from munit_tf.errors import InputError
 
-STEPS = 20
+STEPS = 2
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory):
+def few_shapes():
+    """A classifier learns from some hundreds of shapes as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shapes, "NUM_IMAGES", {"train": 400, "test": 20})
+        yield
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory, few_shapes, eager_processes):
     """A comparison of one method, to which another was added: (folder, its files before, and after)."""
     folder = tmp_path_factory.mktemp("comparison") / "out"
     common = dict(output=str(folder), seeds=("3",), steps=STEPS, batch_size=2)

@@ -39,12 +39,15 @@ CYCLEGAN = [
 ]
 
 
-def make_photos(folder, count=6, size=(24, 20)):
-    """trainA, trainB, testA and testB with `count` noisy JPEGs each, of `size` = (width, height)."""
+def make_photos(folder, count=6, test_count=2, size=(24, 20)):
+    """Noisy JPEGs of `size` = (width, height): trainA and trainB with `count` each, testA and testB.
+
+    Of few test images a run without a graph makes its sample grids in less time than of many.
+    """
     rng = np.random.default_rng(0)
     for split in ("trainA", "trainB", "testA", "testB"):
         (folder / split).mkdir(parents=True)
-        for i in range(count):
+        for i in range(count if split.startswith("train") else min(count, test_count)):
             pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / split / f"{i:03d}.jpg", quality=95)
     return folder
