@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Optional
 
-from munit_tf.config.formats import FORMAT
+from munit_tf.config.format_version import FORMAT
 from munit_tf.config.schema import MOST_STEPS, Config, option, title, to_text
 from munit_tf.errors import InputError
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from typing import Any, BinaryIO, Optional, cast
 
-from munit_tf.data import structure
+from munit_tf.data import file_structure
 
 MAX_BYTES = 1 << 30
 MAX_PIXELS = 178_000_000
@@ -84,11 +84,11 @@ def check_header(file: MeteredFile) -> None:
     start = file.read(16)
     stream = cast(BinaryIO, file)
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
-        file.kept = min(structure.check_png(stream, whole=False), file.size)
+        file.kept = min(file_structure.check_png(stream, whole=False), file.size)
     elif start.startswith(b"\xff\xd8\xff"):
-        file.kept = structure.check_jpeg(stream)
+        file.kept = file_structure.check_jpeg(stream)
     elif start.startswith(_TIFF_SIGNATURES):
-        file.kept = structure.check_tiff(stream, file.size)
+        file.kept = file_structure.check_tiff(stream, file.size)
     elif start.startswith(b"RIFF"):
         file.kept = 2 * file.size
     if _COPIES * file.kept > MAX_MEMORY:
@@ -145,9 +145,9 @@ def check_data(image: Any, data: bytes) -> int:
         ValueError: there are too many parts, scans or comments.
     """
     if image.format in ("JPEG", "MPO"):
-        return structure.count_scans(data)
+        return file_structure.count_scans(data)
     if image.format == "PNG":
-        structure.check_png(io.BytesIO(data), whole=True)
+        file_structure.check_png(io.BytesIO(data), whole=True)
     elif image.tile and image.tile[0][0] == "ppm_plain" and data.count(b"#") > _MAX_COMMENTS:
         raise ValueError(f"it has more than {_MAX_COMMENTS} comments")
     return 1
@@ -160,8 +160,8 @@ def check_exif(image: Any) -> None:
         ValueError: they are too large.
     """
     profile = image.info.get("Raw profile type exif", "")  # In hexadecimal.
-    if max(len(image.info.get("exif", b"")), len(profile) // 2) > structure.MAX_EXIF_BYTES:
-        raise structure.too_much_exif()
+    if max(len(image.info.get("exif", b"")), len(profile) // 2) > file_structure.MAX_EXIF_BYTES:
+        raise file_structure.too_much_exif()
 
 
 def memory(image: Any, kept: int, scans: int, turned: bool) -> int:

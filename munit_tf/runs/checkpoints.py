@@ -20,7 +20,7 @@ from typing import NamedTuple, Union
 import numpy as np
 import tensorflow as tf
 
-from munit_tf.config import formats
+from munit_tf.config import format_version
 from munit_tf.errors import InputError
 from munit_tf.storage.atomic import TEMPORARY, sync
 from munit_tf.storage.paths import RemotePath, is_remote, remove_tree
@@ -43,7 +43,7 @@ class Checkpoint(NamedTuple):
         path: its folder.
         step: training steps taken.
         sums: {name of a file: its SHA-256}.
-        format: the number of its format; see `config.formats`.
+        format: the number of its format; see `config.format_version`.
     """
 
     path: Union[pathlib.Path, RemotePath]
@@ -233,14 +233,14 @@ def _verified(folder: pathlib.Path | RemotePath, step: int) -> Checkpoint:
         raise _Damaged(f"{error.filename}: {error.strerror}") from error
     if number is None:
         raise _Damaged(f"{_FORMAT} is not a number")
-    formats.check(number, path)
+    format_version.check(number, path)
     return Checkpoint(path, step, sums, number)
 
 
 def _write_files(path: pathlib.Path | RemotePath, state: Mapping[str, tf.Variable]) -> None:
     path.mkdir(parents=True)
     tf.train.Checkpoint(**state).write(str(path / _PREFIX))
-    (path / _FORMAT).write_bytes(f"{formats.FORMAT}\n".encode())
+    (path / _FORMAT).write_bytes(f"{format_version.FORMAT}\n".encode())
     (path / _SUMS).write_bytes(_to_text(_sums(path)).encode())
 
 

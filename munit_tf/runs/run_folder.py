@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from munit_tf.cli import command_line
-from munit_tf.config import formats
+from munit_tf.config import format_version
 from munit_tf.config.options import Options
 from munit_tf.errors import InputError
 from munit_tf.models import METHODS
@@ -125,7 +125,7 @@ class RunFolder:
         except UnicodeDecodeError:
             text = ""
         number = re.search(r"^# Format (\d{1,9})\.$", text, re.MULTILINE)
-        formats.check(int(number[1]) if number else 0, self.path)
+        format_version.check(int(number[1]) if number else 0, self.path)
         if not re.search("^--", text, re.MULTILINE):
             raise InputError(f"{self.flagfile} is damaged, it has no flags: restore it from a copy")
         try:

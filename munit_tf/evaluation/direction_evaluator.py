@@ -13,7 +13,7 @@ from munit_tf.errors import InputError
 from munit_tf.evaluation.feature_networks import FeatureNetworks, Unavailable
 from munit_tf.evaluation.options import EvaluateConfig
 from munit_tf.evaluation.translator_under_test import TranslatorUnderTest
-from munit_tf.metrics import content, inception
+from munit_tf.metrics import content, inception_score
 from munit_tf.metrics.classifier import Predictions
 from munit_tf.metrics.fid import fid, kid
 from munit_tf.metrics.lpips import PROTOCOLS, SINGLE_OUTPUT, PairDistances, mean_absolute_difference
@@ -161,12 +161,12 @@ class DirectionEvaluator:
 
     def _is(self):
         p = self._score_probabilities()
-        return {**inception.inception_score(p), "outputs": p.shape[0] * p.shape[1]}
+        return {**inception_score.inception_score(p), "outputs": p.shape[0] * p.shape[1]}
 
     def _cis(self):
         p = self._score_probabilities()
         return {
-            **inception.conditional_inception_score(p),
+            **inception_score.conditional_inception_score(p),
             "inputs": p.shape[0],
             "outputs_per_input": p.shape[1],
         }
@@ -177,10 +177,12 @@ class DirectionEvaluator:
         subject, hits = self._subject, []
         for domain, images in ((subject.source, subject.inputs), (subject.target, subject.targets)):
             _, real = self._predict(network, images)
-            hits.append((inception.accuracy(real, network.classes.index(domain)) * len(real), len(real)))
+            hits.append(
+                (inception_score.accuracy(real, network.classes.index(domain)) * len(real), len(real))
+            )
         right, total = map(sum, zip(*hits))
         return {
-            "translations": inception.accuracy(p, network.classes.index(subject.target)),
+            "translations": inception_score.accuracy(p, network.classes.index(subject.target)),
             "real": right / total,
             "outputs": p.shape[0] * p.shape[1],
             "real_images": total,

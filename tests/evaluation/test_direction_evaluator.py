@@ -10,7 +10,7 @@ import tensorflow as tf
 from munit_tf.config.options import DataConfig
 from munit_tf.data import registry
 from munit_tf.errors import InputError
-from munit_tf.evaluation.direction import DirectionEvaluator
+from munit_tf.evaluation.direction_evaluator import DirectionEvaluator
 from munit_tf.evaluation.feature_networks import Unavailable
 from munit_tf.evaluation.options import EvaluateConfig
 from munit_tf.evaluation.translator_under_test import TranslatorUnderTest

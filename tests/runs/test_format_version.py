@@ -8,7 +8,7 @@ from conformance.methods import tiny
 from inference.run_folders import make_run
 
 import munit_tf
-from munit_tf.config.formats import FORMAT
+from munit_tf.config.format_version import FORMAT
 from munit_tf.errors import InputError
 from munit_tf.runs import checkpoints
 from munit_tf.runs.run_folder import RunFolder

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from munit_tf.errors import InputError
-from munit_tf.metrics.inception import accuracy, conditional_inception_score, inception_score
+from munit_tf.metrics.inception_score import accuracy, conditional_inception_score, inception_score
 
 # Two inputs, two outputs each, two classes. The first input's outputs take both classes, the second's
 # stay with the second one.
