@@ -60,8 +60,11 @@ def run(installed, cwd, *arguments):
 
 
 def test_presets_and_page_are_in_the_wheel(installed):
-    presets = {path.name for path in (ROOT / "flags").glob("*.flags")}
-    assert {path.name for path in (installed / "munit_tf/flags").iterdir()} == presets
+    presets, there = (
+        {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+        for folder in (ROOT / "flags", installed / "munit_tf/flags")
+    )
+    assert there == presets
     assert (installed / "munit_tf/explorer/page.css").is_file()
 
 

@@ -72,7 +72,7 @@ def parse(
         if path.exists():
             shipped.append(path)
     if values["recipe"].value in RECIPES:
-        shipped.append(SHIPPED_FLAGS / f"recipe_{values.recipe}.flags")
+        shipped.append(SHIPPED_FLAGS / "recipes" / f"{values.recipe}.flags")
     if shipped:
         values = _parse_values([*_contents(map(str, shipped)), *_contents(files), *rest], methods)
     for name, value in known.items():

@@ -69,7 +69,7 @@ class TrainConfig(Config):
     recipe: Optional[str] = option(
         None,
         "flags that give good images of a few hundred photos sooner than the papers' settings, from "
-        "flags/recipe_NAME.flags; other flags take precedence",
+        "flags/recipes/NAME.flags; other flags take precedence",
         choices=RECIPES,
         may_change=True,
         recorded=False,

@@ -125,7 +125,8 @@ def test_no_other_methods_flagfile_applies(tmp_path, monkeypatch):
 
 def test_a_recipe_wins_over_the_preset_and_other_flags_win_over_it(tmp_path, monkeypatch):
     monkeypatch.setattr(command_line, "SHIPPED_FLAGS", tmp_path)
-    recipe, preset, own = (tmp_path / f"{name}.flags" for name in ("recipe_fast", "shapes", "own"))
+    recipe, preset, own = (tmp_path / f"{name}.flags" for name in ("recipes/fast", "shapes", "own"))
+    recipe.parent.mkdir()
     recipe.write_text("--steps=21\n--batch_size=4\n--seed=2\n")
     preset.write_text("--steps=11\n--log_every=7\n")
     own.write_text("--seed=1\n")

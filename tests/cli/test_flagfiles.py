@@ -8,6 +8,7 @@ import pytest
 from conformance.methods import image_side, tiny_batch
 
 from munit_tf.cli import command_line
+from munit_tf.config.options import RECIPES
 from munit_tf.data import registry
 from munit_tf.errors import InputError
 from munit_tf.runs import loading, run_folder
@@ -83,9 +84,18 @@ def test_flagfile(path, request):
 @pytest.mark.parametrize("name", ["edges2flowers", "cat2dog_faces"])
 def test_a_name_alone_applies_the_preset(name):
     options, shipped = command_line.parse([f"--dataset={name}"], run_folder.CONFIGS, registry.NAMES)
-    assert shipped == command_line.SHIPPED_FLAGS / f"{name}.flags"
+    assert shipped == [command_line.SHIPPED_FLAGS / f"{name}.flags"]
     assert (options.data.resize, options.data.image_size) == (144, (128, 128))
     assert options.model.cycle_weight == 0 and not options.data.edges
+
+
+@pytest.mark.parametrize("method", sorted(run_folder.CONFIGS))
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_fits_every_method(name, method):
+    argv = ["--dataset=photos", f"--method={method}", f"--recipe={name}"]
+    options, shipped = command_line.parse(argv, run_folder.CONFIGS, registry.NAMES)
+    assert shipped == [command_line.SHIPPED_FLAGS / "recipes" / f"{name}.flags"]
+    assert options.model.ema_half_life > 0
 
 
 def test_a_missing_folder_is_said():
@@ -118,11 +128,11 @@ def test_without_the_folder_a_data_set_of_ours_is_refused(tmp_path, monkeypatch)
     assert "--dataset=shapes" in str(caught.value) and str(tmp_path / "flags") in str(caught.value)
     for argv in (["--dataset=photos"], ["--train_a=a", "--train_b=b"]):
         _, shipped = command_line.parse(argv, run_folder.CONFIGS, registry.NAMES)
-        assert shipped is None
+        assert shipped == []
     (tmp_path / "own.flags").write_text("--dataset=shapes\n--gen_dim=4\n")
     argv = [f"--flagfile={tmp_path / 'own.flags'}"]
     options, _ = command_line.parse(argv, run_folder.CONFIGS, registry.NAMES)
     assert (options.data.dataset, options.model.gen_dim) == ("shapes", 4)
     (tmp_path / "flags").mkdir()
     _, shipped = command_line.parse(["--dataset=shapes"], run_folder.CONFIGS, registry.NAMES)
-    assert shipped is None
+    assert shipped == []

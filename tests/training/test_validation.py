@@ -244,7 +244,7 @@ def test_refused_without_test_images_or_with_something_else_than_a_classifier(tm
 
 
 def test_held_out_images_are_those_of_the_seed(tmp_path, monkeypatch):
-    make_photos(tmp_path / "photos", count=4)
+    make_photos(tmp_path / "photos", count=4, test_count=4)
     options = DataConfig(dataset=str(tmp_path / "photos"), resize=20, image_size=(16, 16))
     dataset = registry.open_dataset(options)
     monkeypatch.setattr(validation_measures, "_MOST_IMAGES", 2)
