@@ -34,7 +34,7 @@ def fetch(folder, target):
 def here(tmp_path_factory):
     """The working directory, with `local`, an uninterrupted run of 3 steps; RUN is its like, of 2 and 1."""
     folder = tmp_path_factory.mktemp("remote")
-    make_photos(folder / "photos", count=3)
+    make_photos(folder / "photos", count=3, test_count=3)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         tf.config.run_functions_eagerly(True)
