@@ -75,7 +75,7 @@ def test_translating_and_evaluating_it(here, capfd):
     assert translate.main([f"--run={RUN}", *flags, "--output=out"]) == 0
     assert translate.main(["--run=local", *flags, "--output=local_out"]) == 0
     results, expected = files(here / "out"), files(here / "local_out")
-    assert len(results) == 4 and results.pop("translate.json") != expected.pop("translate.json")
+    assert len(results) == 5 and results.pop("translate.json") != expected.pop("translate.json")
     assert results == expected
     capfd.readouterr()
     assert evaluate.main([f"--run={RUN}/", "--compare=local", "--metrics=cycle"]) == 0
