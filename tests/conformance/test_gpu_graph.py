@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance.methods import tiny, tiny_batch
+from conformance.methods import ADDITIONS, tiny, tiny_batch
 from tensorflow.python.framework import kernels
 
 import munit_tf
@@ -44,7 +44,7 @@ def has_gpu_kernel(op, types):
 def test_every_operation_of_a_step_has_a_gpu_kernel_in_every_precision(method, for_gpu, policy):
     """Where one has none, the CPU computes it, and its inputs and outputs cross the bus."""
     policy("mixed_bfloat16")
-    model = tiny(method, dis_norm="spectral")
+    model = tiny(method, **ADDITIONS, dis_norm="spectral")
     step = tf.function(model.train_step, autograph=False)
     graph = step.get_concrete_function(tiny_batch(model, 2)).graph.as_graph_def()
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
