@@ -134,9 +134,8 @@ class Ablation:
             for arm in arms:
                 name = f"timing/{arm}-{i}"
                 logged = f"--log_every={_TIMING_STEPS // 2}"
-                self._train(arm, name, [f"--steps={_TIMING_STEPS}", logged])
-                batch = _batch_size(self._folder / name)
-                seconds[arm].append(batch / _rows(self._folder / name)[-1]["images_per_second"])
+                self._train(arm, name, [f"--steps={_TIMING_STEPS}", logged, "--validate_every=0"])
+                seconds[arm].append(_seconds_per_step(self._folder / name))
         self._seconds_per_step.update({arm: statistics.median(each) for arm, each in seconds.items()})
         self._save()
 
@@ -165,7 +164,7 @@ class Ablation:
     def _write(self) -> None:
         """Writes the table, the curves and the pictures of all finished runs."""
         runs: dict[str, dict[str, list[dict[str, Any]]]] = {}
-        for arm in ARMS:
+        for arm in (each for each in ARMS if each in self._seconds_per_step):
             for folder in sorted(self._folder.glob(f"{arm}-*/")):
                 rows = [row for row in _rows(folder) if any(name.startswith("validation/") for name in row)]
                 curve = [_point(row, self._seconds_per_step[arm]) for row in rows]
@@ -260,9 +259,13 @@ def _rows(run: pathlib.Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
-def _batch_size(run: pathlib.Path) -> int:
+def _seconds_per_step(run: pathlib.Path) -> float:
     flags = (run / "run.flags").read_text().splitlines()
-    return next(int(flag.partition("=")[2]) for flag in flags if flag.startswith("--batch_size="))
+    batch_size = next(int(flag.partition("=")[2]) for flag in flags if flag.startswith("--batch_size="))
+    speeds = [row["images_per_second"] for row in _rows(run) if row.get("images_per_second")]
+    if not speeds:
+        raise InputError(f"{run} was interrupted: remove it, and run the command again")
+    return batch_size / speeds[-1]
 
 
 def _mean(values: Iterable[float]) -> float:

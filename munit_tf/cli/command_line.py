@@ -71,6 +71,10 @@ def parse(
         path = SHIPPED_FLAGS / f"{prefix}{values.dataset}.flags"
         if path.exists():
             shipped.append(path)
+    if values["recipe"].value and any(pathlib.PurePath(name).name == "run.flags" for name in files):
+        raise InputError(
+            "--recipe has no effect with a run.flags, which sets every flag: leave out one of them"
+        )
     if values["recipe"].value in RECIPES:
         shipped.append(SHIPPED_FLAGS / "recipes" / f"{values.recipe}.flags")
     if shipped:

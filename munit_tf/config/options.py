@@ -31,7 +31,7 @@ class DataConfig(Config):
     paired: bool = option(False, "pair images of a and b by file name, for supervised methods")
     edges: bool = option(
         False,
-        "make domain a of the edges of domain b's photos, for sketches to photos; --dataset is a folder with "
+        "use the edges of domain b's photos as domain a, for sketches to photos; --dataset is a folder with "
         "trainB (and testB) or with the photos themselves, or give --train_b (--test_b) alone",
     )
     data_dir: Optional[str] = option(
@@ -240,6 +240,8 @@ class Options:
                 differs = getattr(mine, field.name) != getattr(theirs, field.name)
                 if differs and not field.metadata["may_change"]:
                     names.append(field.name)
+        if not old.train.validate_every:  # No value to compare with.
+            names = [name for name in names if name != "validate_with"]
         return names
 
 

@@ -43,7 +43,7 @@ def option(
         choices: the strings allowed.
         path: a file or folder on this machine. It is made absolute, so that a run folder can be used
             from any working directory.
-        names: with `path`: values that are names of something else instead.
+        names: with `path`: values that are names, not paths.
         remote: with `path`: a URI such as gs://bucket/run is also allowed.
         required: the flag must be given; `default` must be None.
         may_change: a resumed run may have another value.

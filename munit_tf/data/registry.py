@@ -49,7 +49,7 @@ class Entry:
         load: (name, DataConfig) -> (train, test), the two dicts of `Dataset`; without "a" if `edges`.
         is_here: (name, DataConfig) -> whether `load` needs no download.
         edges: domain a consists of the edges of domain b's photos.
-        attribution: whom the license asks to name, and where to find them; "" if there is no such list.
+        attribution: whom to credit, and where they are listed; "" if nobody is listed here.
     """
 
     a: str

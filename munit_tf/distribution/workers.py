@@ -142,7 +142,8 @@ class Workers:
             if its_step != steps[0]:
                 raise InputError(
                     f"{who} begins at step {its_step}, the chief at step {steps[0]}: --output="
-                    f"{options.train.output} must be one folder that all workers can access"
+                    f"{options.train.output} must be one folder that all workers can access (and so must "
+                    "--init_from)"
                 )
 
     @contextlib.contextmanager

@@ -61,17 +61,17 @@ def evaluate(config: EvaluateConfig) -> dict[str, dict[str, Any]]:
     for path in paths:
         name = to_path(path).name if to_path(path).name not in results else path
         one = dataclasses.replace(config, run=path, compare=None)
-        options, checkpoint = loading.find_checkpoint(
-            path, config.weights
-        )  # Again: the run may still be training.
+        # Again: the run may still be training.
+        _, checkpoint = loading.find_checkpoint(path, config.weights)
         existing = None if path == config.run else _existing(one, checkpoint, networks)
-        results[name] = existing or _evaluate_one(one, options, checkpoint, networks)
+        results[name] = existing or _evaluate_one(one, networks)
     return results
 
 
-def _evaluate_one(
-    config: EvaluateConfig, options: Any, checkpoint: Any, networks: FeatureNetworks
-) -> dict[str, Any]:
+def _evaluate_one(config: EvaluateConfig, networks: FeatureNetworks) -> dict[str, Any]:
+    options, checkpoint, model = loading.load_run(
+        str(config.run), weights=config.weights, averaged=config.averaged
+    )
     head = _head(config, checkpoint)
     # Every image counts once, so no image may replace an unreadable one.
     data_options = dataclasses.replace(_data_options(config, options.data), unreadable="error")
@@ -81,7 +81,6 @@ def _evaluate_one(
             f"{config.run}: its data set has no test images: give one that does, with "
             "--dataset=FOLDER_WITH_testA_testB"
         )
-    model = loading.load_checkpoint(options, checkpoint, averaged=config.averaged)
     if config.direction != "both" and config.direction not in model.directions:
         raise InputError(f"--direction={config.direction}: this run translates {', '.join(model.directions)}")
     names = model.directions if config.direction == "both" else (config.direction,)

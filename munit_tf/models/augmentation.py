@@ -17,7 +17,7 @@ _CUTOUT = 1 / 2
 
 
 def augment(images: tf.Tensor, kinds: Sequence[str], normals: tf.Tensor) -> tf.Tensor:
-    """Changes images at random; images that share a row of `normals` change in the same way.
+    """Changes images at random: image n of batch k by the draws `normals[n, k]`, the same in every call.
 
     Args:
         images: [K*N,H,W,3] in [-1, 1], K <= IMAGES batches of N images; the results may leave this range.
@@ -59,7 +59,8 @@ def translate(images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         images: [N,H,W,3].
         draws: [N,2] in [0, 1]: vertical, horizontal.
     """
-    # Products with 0 and 1 are exact, have gradients of any order, and run on every device.
+    # Matrix products have gradients of any order and run on every device. With 0 and 1 they are exact, except
+    # that TF32 rounds pixels to 10 binary digits.
     rows, columns = (
         _shifts(size, draws[:, axis], images.dtype) for axis, size in enumerate(_height_and_width(images))
     )

@@ -16,7 +16,7 @@ Signatures = dict[str, tuple[Callable[..., Tensors], dict[str, list[Optional[int
 
 
 class CollapseCheck(NamedTuple):
-    """A warning that training gives when a measure or a loss indicates a collapse.
+    """A warning that training gives when a measure or a loss is bad, for example after a collapse.
 
     Attributes:
         measure: name of the value in the log without "/" and the domain, for example "diversity" or "kl".

@@ -60,9 +60,9 @@ class AveragedWeights:
     def in_use(self) -> Iterator[None]:
         """Replaces the weights by their averages in the block."""
         newest = {name: tf.identity(weight) for name, weight in self._weights.items()}
-        for name, weight in self._weights.items():
-            weight.assign(tf.convert_to_tensor(self.variables[name]))
         try:
+            for name, weight in self._weights.items():
+                weight.assign(tf.convert_to_tensor(self.variables[name]))
             yield
         finally:
             for name, weight in self._weights.items():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeVar
 
 import keras
 import tensorflow as tf
@@ -19,6 +20,7 @@ from munit_tf.runs import checkpoints
 from munit_tf.runs.run_folder import RunFolder
 from munit_tf.storage.paths import RemotePath
 
+Result = TypeVar("Result")
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
@@ -91,14 +93,37 @@ def load(
     Raises:
         InputError: it is not a run folder, or has no such checkpoint.
     """
-    while True:
-        options, checkpoint = find_checkpoint(path, weights)
-        try:
-            return load_checkpoint(options, checkpoint, precision, averaged)
-        except (tf.errors.NotFoundError, FileNotFoundError):
-            # Training may have removed it after writing another one.
-            if find_checkpoint(path, weights)[1].step == checkpoint.step:
-                raise
+    return load_run(path, precision, weights, averaged).model
+
+
+class LoadedRun(NamedTuple):
+    """A model and its origin.
+
+    Attributes:
+        options: the options of the run.
+        checkpoint: the checkpoint that the weights are from.
+        model: the model.
+    """
+
+    options: Options
+    checkpoint: checkpoints.Checkpoint
+    model: Translator
+
+
+def load_run(
+    path: str | os.PathLike | RemotePath,
+    precision: str | None = None,
+    weights: str = "newest",
+    averaged: bool = True,
+) -> LoadedRun:
+    """Loads the model of a run folder with its options and checkpoint; see `load`."""
+
+    def build(options: Options, checkpoint: checkpoints.Checkpoint) -> LoadedRun:
+        model = build_model(options, precision)
+        _restore_weights({"step": model.step, **model.named_weights()}, options, checkpoint, averaged)
+        return LoadedRun(options, checkpoint, model)
+
+    return _with_checkpoint(path, weights, build)
 
 
 def find_checkpoint(
@@ -107,8 +132,10 @@ def find_checkpoint(
     """(Options, Checkpoint) of the run folder at `path`; `weights` is as for `load`.
 
     Raises:
-        InputError: it is not a run folder, or has no such checkpoint.
+        InputError: it is not a run folder, or has no such checkpoint; or `weights` is neither of the two.
     """
+    if weights not in ("newest", "best"):
+        raise InputError(f"weights={weights!r}: must be 'newest' or 'best'")
     folder = RunFolder(path)
     options = folder.options()
     if weights == "best":
@@ -122,39 +149,57 @@ def find_checkpoint(
     return options, checkpoint
 
 
-def load_checkpoint(
-    options: Options, checkpoint: checkpoints.Checkpoint, precision: str | None = None, averaged: bool = True
-) -> Translator:
-    """Loads the model of a Checkpoint of a run with these Options; see `load`."""
-    model = build_model(options, precision)
-    _restore_weights({"step": model.step, **model.named_weights()}, options, checkpoint, averaged)
-    return model
-
-
-def init_from(model: Translator, options: Options) -> None:
-    """Sets the weights to those of the run `options.train.init_from`; the step stays 0.
+def init_from(model: Translator, options: Options) -> int:
+    """Sets the weights to those of the run `options.train.init_from`; the model's step stays 0.
 
     Generators get averages if there are any.
+
+    Returns:
+        The step of the checkpoint that the weights are from.
 
     Raises:
         InputError: it is not a run folder, has no complete checkpoint, or its networks differ.
     """
     path = options.train.init_from
     assert path is not None
-    theirs, checkpoint = find_checkpoint(path)
-    differing = [
+
+    def restore(theirs: Options, checkpoint: checkpoints.Checkpoint) -> int:
+        try:
+            _restore_weights(model.named_weights(), theirs, checkpoint, averaged=True)
+        except InputError as error:
+            raise InputError(f"--init_from={path}: {error}{_advice(theirs, options)}") from error
+        return checkpoint.step
+
+    return _with_checkpoint(path, "newest", restore)
+
+
+def _advice(theirs: Options, mine: Options) -> str:
+    """The flags of another run's networks that this run lacks, as the end of a message."""
+    fields = [field for field in dataclasses.fields(theirs.model) if hasattr(mine.model, field.name)]
+    flags = [
         f"--{field.name}={to_text(value)}"
-        for field in dataclasses.fields(theirs.model)
-        if field.metadata["memory"] and field.name in vars(options.model)
-        if (value := getattr(theirs.model, field.name)) != getattr(options.model, field.name)
+        for field in fields
+        if field.metadata["memory"] or field.name in ("dis_norm", "gen_activation", "dis_activation")
+        if (value := getattr(theirs.model, field.name)) != getattr(mine.model, field.name)
     ]
-    if theirs.train.method != options.train.method:
-        differing.insert(0, f"--method={theirs.train.method}")
-    try:
-        _restore_weights(model.named_weights(), theirs, checkpoint, averaged=True)
-    except InputError as error:
-        advice = f"it was trained with {' '.join(differing)}" if differing else "it has other networks"
-        raise InputError(f"--init_from={path}: {advice}, which this run needs too ({error})") from error
+    if theirs.train.method != mine.train.method:
+        flags.insert(0, f"--method={theirs.train.method}")
+    return f"; it was trained with {' '.join(flags)}: give this run the same" if flags else ""
+
+
+def _with_checkpoint(
+    path: str | os.PathLike | RemotePath,
+    weights: str,
+    use: Callable[[Options, checkpoints.Checkpoint], Result],
+) -> Result:
+    """use(options, checkpoint) of the run at `path`, again if training removes the checkpoint meanwhile."""
+    while True:
+        options, checkpoint = find_checkpoint(path, weights)
+        try:
+            return use(options, checkpoint)
+        except (tf.errors.NotFoundError, FileNotFoundError):
+            if find_checkpoint(path, weights)[1].step == checkpoint.step:
+                raise
 
 
 def _restore_weights(

@@ -109,7 +109,7 @@ class ProgressBar(StepCallback):
 
 
 class Checks:
-    """Checks of measures, each of which warns once when it fails, and again after it has been passed.
+    """Checks of measures; each warns when it starts to fail, and again only if it fails after it has passed.
 
     Args:
         checks: the checks.

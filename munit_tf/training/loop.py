@@ -112,7 +112,7 @@ def _held_out(
     if not (options.train.validate_every and is_chief):
         return None
     progress_plot.require()
-    images = held_out_images(dataset, options.data, options.train.seed)
+    images = held_out_images(dataset, options.data)
     return images, load_features(options.train.validate_with)
 
 
@@ -122,12 +122,11 @@ def _build_or_restore(folder: RunFolder, options: Options, workers: Workers) -> 
     keras.utils.set_random_seed(options.train.seed)
     with workers.strategy.scope():
         model = loading.build_model(options)
-        if options.train.init_from and not checkpoint:
-            loading.init_from(model, options)
+        origin = loading.init_from(model, options) if options.train.init_from and not checkpoint else 0
         loading.compile_model(model, options)
         if checkpoint:
             checkpoints.restore(model.named_state(), checkpoint)
-    workers.check_same(options, int(model.step.numpy()))
+    workers.check_same(options, int(model.step.numpy()) or origin)
     return model, checkpoint is None
 
 

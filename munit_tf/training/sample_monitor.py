@@ -24,7 +24,7 @@ class SampleMonitor:
         model: the model.
         images: {"a": [N,H,W,3], "b": ...} in [-1, 1]; the grids show the first few.
         seed: of the random styles.
-        batch_size: images to process at once. That of training, so that no more memory is needed.
+        batch_size: images to process at once; that of training over all replicas.
     """
 
     def __init__(self, model: Translator, images: dict[str, np.ndarray], seed: int, batch_size: int) -> None:

@@ -30,8 +30,8 @@ CHECKS = (
     CollapseCheck(
         f"{PREFIX}luminance",
         lambda value, lowest, highest: value < _INVERTED,
-        "most translations have inverted brightness: {name} is {value:.2f}. Unless the domains ask for it, "
-        "use an earlier checkpoint or another --seed.",
+        "most translations have inverted brightness: {name} is {value:.2f}. Unless that is right for these "
+        "domains, use an earlier checkpoint or another --seed.",
     ),
     CollapseCheck(
         f"{PREFIX}blobs",
@@ -75,13 +75,12 @@ def load_features(name: str) -> Features:
     return Features(lambda images: network(images)[0], lambda x, y: float(mmd2(*_in_double(x, y))))
 
 
-def held_out_images(dataset: Dataset, data_options: DataConfig, seed: int) -> dict[str, np.ndarray]:
+def held_out_images(dataset: Dataset, data_options: DataConfig) -> dict[str, np.ndarray]:
     """Test images for validation: {"a": uint8 [N,H,W,3], "b": ...}, at most 100 of each domain.
 
     Args:
         dataset: the data set.
         data_options: data options, for the size of the images.
-        seed: which images, if there are more; equal seeds give equal images.
 
     Raises:
         InputError: a domain has fewer than two test images, or an image cannot be read.
@@ -91,11 +90,14 @@ def held_out_images(dataset: Dataset, data_options: DataConfig, seed: int) -> di
         source = dataset.test.get(domain)
         count = len(source) if source else 0
         if not source or count < 2:
+            advice = "give --test_a and --test_b, or add the folders testA and testB to --dataset"
+            if data_options.edges:
+                advice = "give --test_b, or add the folders trainB and testB to --dataset"
             raise InputError(
-                f"--validate_every needs two or more test images of each domain, and {domain} has "
-                f"{count}: give --test_a and --test_b, or add the folders testA and testB to --dataset"
+                f"--validate_every needs two or more test images of each domain, and {domain} has {count}: "
+                f"{advice}"
             )
-        chosen = np.random.default_rng([seed, ord(domain)]).permutation(count)[:_MOST_IMAGES]
+        chosen = np.random.default_rng(ord(domain)).permutation(count)[:_MOST_IMAGES]
         images[domain] = np.concatenate(
             [
                 pictures.to_uint8(
@@ -117,7 +119,7 @@ class Validator:
         images: {"a": uint8 [N,H,W,3], "b": ...}, N at least 2.
         features: the features for KID.
         seed: of the random styles.
-        batch_size: images to process at once. That of training, so that no more memory is needed.
+        batch_size: images to process at once; that of training over all replicas.
     """
 
     def __init__(

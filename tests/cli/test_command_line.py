@@ -139,6 +139,8 @@ def test_a_recipe_wins_over_the_preset_and_other_flags_win_over_it(tmp_path, mon
     assert parse("--recipe=fast", f"--flagfile={own}")[0].train.seed == 1
     with pytest.raises(InputError, match="--recipe=slow"):
         parse("--recipe=slow")
+    with pytest.raises(InputError, match="--recipe .* run.flags"):
+        parse("--recipe=fast", f"--flagfile={tmp_path}/run.flags")
 
 
 def test_run_flags_repeat_the_run(tmp_path):
