@@ -139,6 +139,7 @@ def test_a_recipe_wins_over_the_preset_and_other_flags_win_over_it(tmp_path, mon
     assert parse("--recipe=fast", f"--flagfile={own}")[0].train.seed == 1
     with pytest.raises(InputError, match="--recipe=slow"):
         parse("--recipe=slow")
+    (tmp_path / "run.flags").write_text("--dataset=photos\n")
     with pytest.raises(InputError, match="--recipe .* run.flags"):
         parse("--recipe=fast", f"--flagfile={tmp_path}/run.flags")
 
