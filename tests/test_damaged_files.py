@@ -20,6 +20,7 @@ from munit_tf.metrics import classifier
 from munit_tf.models import style_codes
 from munit_tf.networks import pretrained
 from munit_tf.networks.classifiers import build_classifier
+from munit_tf.runs import loading
 
 DESCRIPTION = dict(backbone="small", classes=["a", "b"], image_size=16)
 
@@ -231,7 +232,8 @@ def work(tmp_path_factory):
 def compared(work, monkeypatch):
     """A function that evaluates `first`, compared with `second`; an evaluation itself costs no time."""
 
-    def evaluate_one(config, options, checkpoint, networks):
+    def evaluate_one(config, networks):
+        _, checkpoint = loading.find_checkpoint(config.run)
         metrics = {"l1": {"between_outputs": 0.5, "pairs": 2}, "fid": {"value": float("inf")}}
         result = evaluate_runs._for_json(
             {
