@@ -302,7 +302,7 @@ class _Direction:
         }
         if self._styled:
             changes[self._code_file] = _ready(files.npy(folder / "style.npy", [session.style]))
-        # Each move of a slider writes files. Keep the previous ones, in case a download of them has begun.
+        # Moving a slider writes new files. A visitor may still be downloading the previous ones.
         session.folders.append(folder)
         if len(session.folders) > 2:
             shutil.rmtree(session.folders.pop(0), ignore_errors=True)

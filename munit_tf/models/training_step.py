@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 import keras
@@ -219,11 +219,9 @@ class AdversarialModel(keras.Model):
         averages = self.averages.variables if self.averages else {}
         return {f"averages/{name}": variable for name, variable in averages.items()}
 
-    @contextlib.contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Replaces the generators' weights by their averages in the block, if there are averages."""
-        with self.averages.in_use() if self.averages else contextlib.nullcontext():
-            yield
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Replaces the generators' weights by their averages in a `with` block, if there are averages."""
+        return self.averages.in_use() if self.averages else contextlib.nullcontext()
 
     def named_state(self) -> dict[str, tf.Variable]:
         """All variables needed to resume training, {name: tf.Variable}.

@@ -119,7 +119,7 @@ def test_signals_finish_the_step_and_write_a_checkpoint(folder, number):
 
 
 def test_mirrored_strategy_and_a_folder_with_odd_signs(folder):
-    """It trains, resumes and loads; a space and an umlaut in the path are but letters."""
+    """It trains, resumes and loads, with averaged weights; the path has a space and an umlaut."""
     flags = ["--dataset=photos", *TINY, "--strategy=mirrored", "--ema_half_life=5", "--output=süß 1"]
     train(*flags, "--steps=1", cwd=folder, eager=True)
     train(*flags, "--steps=2", "--resume=must", cwd=folder, eager=True)
@@ -128,7 +128,7 @@ def test_mirrored_strategy_and_a_folder_with_odd_signs(folder):
 
 
 def test_moved_run_folder_goes_on_where_it_is(folder):
-    """And `--resume=never`, which began it, does not stand in the way."""
+    """Although it was started with `--resume=never`."""
     train("--dataset=photos", *TINY, "--steps=1", "--output=old", "--resume=never", cwd=folder, eager=True)
     (folder / "old").rename(folder / "new")
     train("--flagfile=new/run.flags", "--steps=2", cwd=folder, eager=True)
