@@ -24,6 +24,7 @@ from munit_tf.evaluation.comparison import picture
 from munit_tf.storage import json_files
 from munit_tf.storage.atomic import atomic_write
 from munit_tf.terminal import say
+from munit_tf.training.validation import is_validation, overall_kid
 
 USAGE = """\
 Trains a model with each addition to MUNIT's paper, alone and together, and compares KID, diversity and
@@ -166,7 +167,7 @@ class Ablation:
         runs: dict[str, dict[str, list[dict[str, Any]]]] = {}
         for arm in (each for each in ARMS if each in self._seconds_per_step):
             for folder in sorted(self._folder.glob(f"{arm}-*/")):
-                rows = [row for row in _rows(folder) if any(name.startswith("validation/") for name in row)]
+                rows = [row for row in _rows(folder) if is_validation(row)]
                 curve = [_point(row, self._seconds_per_step[arm]) for row in rows]
                 if len(curve) >= self._config.validations:
                     runs.setdefault(arm, {})[folder.name.rpartition("-")[2]] = curve
@@ -247,12 +248,12 @@ def _share(curves: Sequence[Sequence[Mapping[str, float]]], goal: Optional[float
 
 
 def _point(row: Mapping[str, Any], seconds_per_step: float) -> dict[str, float]:
-    """The means over directions of a validation, and its time."""
+    """The time of a validation, its KID, and the means over directions of its other measures."""
     means = {
         name: _mean(value for key, value in row.items() if key.startswith(f"validation/{name}/"))
-        for name in _PANELS
+        for name in ("diversity", "content")
     }
-    return {"seconds": row["step"] * seconds_per_step, **means}
+    return {"seconds": row["step"] * seconds_per_step, "kid": overall_kid(row), **means}
 
 
 def _rows(run: pathlib.Path) -> list[dict[str, Any]]:

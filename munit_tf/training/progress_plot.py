@@ -52,7 +52,7 @@ def draw(
     figure = Figure(figsize=(_WIDTH, _PANEL_HEIGHT * len(panels)), dpi=_DPI, layout="constrained")
     all_axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (name, label) in zip(all_axes, panels):
-        _draw_panel(axes, _curves(rows, name), label, best_step)
+        _draw_panel(axes, name, _curves(rows, name), label, best_step)
     all_axes[-1].set_xlabel("steps")
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
@@ -68,7 +68,7 @@ def _curves(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, list[tupl
 
 
 def _draw_panel(
-    axes: Any, curves: Mapping[str, Sequence[tuple[int, float]]], label: str, best_step: int | None
+    axes: Any, name: str, curves: Mapping[str, Sequence[tuple[int, float]]], label: str, best_step: int | None
 ) -> None:
     for domain, points in curves.items():
         if points:
@@ -76,6 +76,8 @@ def _draw_panel(
             axes.plot(*zip(*points), marker=marker, markersize=4, label=_NAMES[domain], color=_COLORS[domain])
     if best_step is not None:
         axes.axvline(best_step, color="gray", linestyle="--", linewidth=1, label=f"best: {best_step:,}")
+    if name == "kid" and all(value > 0 for points in curves.values() for _, value in points):
+        axes.set_yscale("log")  # Directions can differ by orders of magnitude.
     axes.set_ylabel(label)
     axes.grid(alpha=0.3)
     axes.xaxis.get_major_locator().set_params(integer=True)

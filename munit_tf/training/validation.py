@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from munit_tf.training import progress_plot
 from munit_tf.training.callbacks import Checks, StepCallback, write_row
 from munit_tf.training.validation_measures import CHECKS, PREFIX, Validator
 
+_LEAST_KID = 1e-3
 _PATIENCE = 10
 _PATIENCE_SHARE = 0.3
 
@@ -68,7 +70,7 @@ class Validation(StepCallback):
         row: dict[str, Any] = {"step": step, **self._validator.measure()}
         self._rows.append(row)
         write_row(self._folder, self._writer, row)
-        if self._best_row is None or mean_kid(row) < mean_kid(self._best_row):
+        if self._best_row is None or overall_kid(row) < overall_kid(self._best_row):
             with self._folder.writing():
                 self._best.save()
             self._best_row = row
@@ -96,7 +98,7 @@ class Progress:
 
     def note(self, row: Mapping[str, Any]) -> str | None:
         """Counts a validation; returns a line if it is time to say that KID does not improve."""
-        if self._best is None or mean_kid(row) < mean_kid(self._best):
+        if self._best is None or overall_kid(row) < overall_kid(self._best):
             self._best, self._since, self._said = row, 0, False
             return None
         self._since += 1
@@ -105,8 +107,8 @@ class Progress:
             return None
         self._said = True
         return (
-            f"step {step}: KID has not improved since step {best} ({mean_kid(self._best):.4g} there, "
-            f"{mean_kid(row):.4g} now): compare sample grids to see whether more training helps"
+            f"step {step}: KID has not improved since step {best} ({overall_kid(self._best):.4g} there, "
+            f"{overall_kid(row):.4g} now): compare sample grids to see whether more training helps"
         )
 
 
@@ -115,11 +117,16 @@ def is_validation(row: Mapping[str, Any]) -> bool:
     return any(name.startswith(f"{PREFIX}kid/") for name in row)
 
 
-def mean_kid(row: Mapping[str, Any]) -> float:
-    """The mean KID over directions of a row of the log; infinite if it is not finite."""
+def overall_kid(row: Mapping[str, Any]) -> float:
+    """The geometric mean over directions of the KID in a row of the log; infinite if one is not finite.
+
+    Both directions count alike, although their KID may differ by orders of magnitude. The unbiased estimate
+    can be 0 or less: what is below 0.001 counts as 0.001.
+    """
     values = [value for name, value in row.items() if name.startswith(f"{PREFIX}kid/")]
-    mean = sum(values) / len(values)
-    return mean if math.isfinite(mean) else math.inf
+    if not all(map(math.isfinite, values)):
+        return math.inf
+    return statistics.geometric_mean(max(value, _LEAST_KID) for value in values)
 
 
 def _best_row(folder: RunFolder, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

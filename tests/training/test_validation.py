@@ -178,6 +178,15 @@ def test_a_damaged_or_missing_best_checkpoint_is_one_line(tmp_path, capsys):
     assert not folder.best.exists() and not folder.progress.exists()
 
 
+@pytest.mark.parametrize(
+    "a, b, expected",
+    [(400.0, 0.25, 10.0), (9.0, -0.5, (9 * 0.001) ** 0.5), (float("nan"), 0.1, float("inf"))],
+)
+def test_both_directions_count_alike(a, b, expected):
+    row = {"step": 1, "validation/kid/a": a, "validation/kid/b": b, "validation/content/b": 5.0}
+    assert validation.overall_kid(row) == pytest.approx(expected)
+
+
 def test_warnings_come_once_a_stretch(tmp_path, capsys):
     rows = [
         dict(kid=0.1, luminance=luminance, blobs=blobs)
@@ -220,7 +229,7 @@ def test_two_steps_and_two_more_are_four_with_validation_and_without(tmp_path, m
     assert [row["step"] for row in rows] == [1, 2, 2, 3, 4, 4]
     assert [row for row in rows if not validation.is_validation(row)] == log(off)
     best = run_folder.RunFolder(on).best_checkpoint()
-    first, last = (validation.mean_kid(row) for row in rows if validation.is_validation(row))
+    first, last = (validation.overall_kid(row) for row in rows if validation.is_validation(row))
     assert best.step == (4 if last < first else 2)
     assert int(munit_tf.load(on, weights="best").step) == best.step
     assert not (off / "progress.png").exists() and (on / "progress.png").exists()
