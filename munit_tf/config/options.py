@@ -6,10 +6,12 @@ import dataclasses
 from typing import Any, Optional
 
 from munit_tf.config.format_version import FORMAT
-from munit_tf.config.schema import MOST_STEPS, Config, option, title, to_text
+from munit_tf.config.schema import MOST_STEPS, Config, one_of, option, title, to_text
 from munit_tf.errors import InputError
 
 RECIPES = ("fast",)
+# The models that are part of the package, as values of flags for run folders.
+PRETRAINED = ("pretrained/edges2flowers",)
 # Values of --validate_with that are not folders.
 RANDOM_FEATURES = "random"
 INCEPTION_FEATURES = "inception"
@@ -94,8 +96,9 @@ class TrainConfig(Config):
     init_from: Optional[str] = option(
         None,
         "another run folder: start with its weights, on other images or at another size; the networks must "
-        "be the same",
+        f"be the same; or {one_of(PRETRAINED)}",
         path=True,
+        names=PRETRAINED,
         remote=True,
     )
     resume: str = option(
@@ -175,7 +178,14 @@ class TrainConfig(Config):
 class ModelConfig(Config):
     """Trained model."""
 
-    run: str = option(None, "run folder of the model", path=True, remote=True, required=True)
+    run: str = option(
+        None,
+        f"run folder of the model, or {one_of(PRETRAINED)}",
+        path=True,
+        names=PRETRAINED,
+        remote=True,
+        required=True,
+    )
     weights: str = option(
         "newest",
         "which checkpoint of the run: the newest, or the best one that --validate_every has found",

@@ -179,6 +179,17 @@ def best(folder: pathlib.Path | RemotePath) -> Checkpoint | None:
         ) from error
 
 
+def parts(checkpoint: Checkpoint) -> set[str]:
+    """The first parts of the names of a checkpoint's variables, for example "generators".
+
+    Raises:
+        InputError: the checkpoint is remote and cannot be read.
+        tf.errors.NotFoundError, FileNotFoundError: a local or remote checkpoint has been removed.
+    """
+    with _remote_errors(checkpoint):
+        return {name.split("/")[0] for name in _contents(checkpoint)}
+
+
 def restore(variables: Mapping[str, tf.Variable], checkpoint: Checkpoint) -> None:
     """Sets variables from a Checkpoint.
 
@@ -192,29 +203,60 @@ def restore(variables: Mapping[str, tf.Variable], checkpoint: Checkpoint) -> Non
             read.
         tf.errors.NotFoundError, FileNotFoundError: a local or remote checkpoint has been removed.
     """
-    path = checkpoint.path
-    with path.errors() if isinstance(path, RemotePath) else contextlib.nullcontext():
+    with _remote_errors(checkpoint):
         _restore(variables, checkpoint)
 
 
+def _remote_errors(checkpoint: Checkpoint) -> contextlib.AbstractContextManager[None]:
+    path = checkpoint.path
+    return path.errors() if isinstance(path, RemotePath) else contextlib.nullcontext()
+
+
 def _restore(variables: Mapping[str, tf.Variable], checkpoint: Checkpoint) -> None:
-    path = str(checkpoint.path / _PREFIX)
-    # tf.train.list_variables first asks whether the path is a folder, and ram:// says so for every prefix.
-    reader = tf.compat.v1.train.NewCheckpointReader(path)
-    shapes = {_unescape(key): tuple(shape) for key, shape in reader.get_variable_to_shape_map().items()}
+    contents = _contents(checkpoint)
     if checkpoint.format == 0:
         variables = {re.sub("^image_pools/", "memory/", name): each for name, each in variables.items()}
     problem = f"checkpoint {checkpoint.path} does not fit the model"
     for name, variable in variables.items():
-        if name not in shapes:
+        if name not in contents:
             raise InputError(f"{problem}: it has no {name}")
-        if shapes[name] != tuple(variable.shape):
-            raise InputError(f"{problem}: {name} has shape {shapes[name]}")
+        if contents[name].shape != tuple(variable.shape):
+            raise InputError(f"{problem}: {name} has shape {contents[name].shape}")
     kinds = {name.split("/")[0] for name in variables}
-    for name in shapes.keys() - variables.keys():
+    for name in contents.keys() - variables.keys():
         if name.split("/")[0] in kinds:
             raise InputError(f"{problem}: the model has no {name}")
-    tf.train.Checkpoint(**variables).read(path).assert_existing_objects_matched().expect_partial()
+    # Published models have weights in half precision.
+    halves = {
+        name: tf.Variable(tf.zeros(variable.shape, tf.float16))
+        for name, variable in variables.items()
+        if contents[name].dtype == tf.float16 != variable.dtype
+    }
+    stored = tf.train.Checkpoint(**{**variables, **halves})
+    stored.read(_prefix(checkpoint)).assert_existing_objects_matched().expect_partial()
+    for name, half in halves.items():
+        variables[name].assign(tf.cast(half, variables[name].dtype))
+
+
+class _Stored(NamedTuple):
+    """The shape and the type of a variable in a checkpoint."""
+
+    shape: tuple[int, ...]
+    dtype: tf.DType
+
+
+def _contents(checkpoint: Checkpoint) -> dict[str, _Stored]:
+    # tf.train.list_variables first asks whether the path is a folder, and ram:// says so for every prefix.
+    reader = tf.compat.v1.train.NewCheckpointReader(_prefix(checkpoint))
+    dtypes = reader.get_variable_to_dtype_map()
+    return {
+        _unescape(key): _Stored(tuple(shape), dtypes[key])
+        for key, shape in reader.get_variable_to_shape_map().items()
+    }
+
+
+def _prefix(checkpoint: Checkpoint) -> str:
+    return str(checkpoint.path / _PREFIX)
 
 
 class _Damaged(Exception):

@@ -19,6 +19,7 @@ from munit_tf.models.translator import Translator
 from munit_tf.runs import checkpoints
 from munit_tf.runs.run_folder import RunFolder
 from munit_tf.storage.paths import RemotePath
+from munit_tf.terminal import say
 
 Result = TypeVar("Result")
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
@@ -85,7 +86,7 @@ def load(
     """Loads the model of a run folder.
 
     Args:
-        path: the run folder, or its URI.
+        path: the run folder, or its URI, or the name of a pretrained model, "edges2flowers".
         precision: "float32", "bfloat16" or "float16"; None: the precision of training.
         weights: which checkpoint: "newest", or "best", the one with the best validation.
         averaged: use the averages of the generators' weights if the run has them.
@@ -152,7 +153,8 @@ def find_checkpoint(
 def init_from(model: Translator, options: Options) -> int:
     """Sets the weights to those of the run `options.train.init_from`; the model's step stays 0.
 
-    Generators get averages if there are any.
+    Generators get averages if there are any. Pretrained models have no discriminators: these stay random, and
+    a line says so.
 
     Returns:
         The step of the checkpoint that the weights are from.
@@ -168,6 +170,8 @@ def init_from(model: Translator, options: Options) -> int:
             _restore_weights(model.named_weights(), theirs, checkpoint, averaged=True)
         except InputError as error:
             raise InputError(f"--init_from={path}: {error}{_advice(theirs, options)}") from error
+        if not _has_discriminators(checkpoint):
+            say(f"{path} has no discriminators: they start with random weights")
         return checkpoint.step
 
     return _with_checkpoint(path, "newest", restore)
@@ -205,10 +209,16 @@ def _with_checkpoint(
 def _restore_weights(
     variables: dict[str, tf.Variable], options: Options, checkpoint: checkpoints.Checkpoint, averaged: bool
 ) -> None:
-    """Restores {name: weight}, or averages where they exist."""
+    """Restores {name: weight}, or averages where they exist; pretrained models have no discriminators."""
+    if not _has_discriminators(checkpoint):
+        variables = {name: each for name, each in variables.items() if not name.startswith("discriminators/")}
     if averaged and options.model.ema_half_life:
         variables = {
             f"averages/{name}" if name.startswith("generators/") else name: weight
             for name, weight in variables.items()
         }
     checkpoints.restore(variables, checkpoint)
+
+
+def _has_discriminators(checkpoint: checkpoints.Checkpoint) -> bool:
+    return "discriminators" in checkpoints.parts(checkpoint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pathlib
 import re
 import sys
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ from typing import Any
 
 import tensorflow as tf
 
+import munit_tf
 from munit_tf.cli import command_line
 from munit_tf.config import format_version
-from munit_tf.config.options import Options
+from munit_tf.config.options import PRETRAINED, Options
 from munit_tf.errors import InputError
 from munit_tf.models import METHODS
 from munit_tf.runs import checkpoints, log
@@ -31,14 +33,14 @@ class RunFolder:
     """The files of one run. The constructor writes nothing.
 
     Args:
-        path: the folder, or its URI.
+        path: the folder, or its URI, or the name of a pretrained model; see `pretrained_folder`.
 
     Raises:
         InputError: TensorFlow has no file system for the path, or cannot restore from it.
     """
 
     def __init__(self, path: str | os.PathLike | RemotePath) -> None:
-        self.path = to_path(path)
+        self.path = pretrained_folder(path) or to_path(path)
         if set(str(self.path)) & set("[]*?\\"):
             raise InputError(
                 f"run folder {path}: TensorFlow takes [ ] * ? \\ in a checkpoint's path as patterns"
@@ -168,6 +170,18 @@ class RunFolder:
     def truncate_log(self, step: int) -> list[dict[str, Any]]:
         """Removes the rows of `log.jsonl` after a step; returns the others. See `log.truncate`."""
         return log.truncate(self.log, step)
+
+
+def pretrained_folder(path: str | os.PathLike | RemotePath) -> pathlib.Path | None:
+    """The folder of a model that is part of this package, or None if `path` names none.
+
+    Args:
+        path: "pretrained/NAME", or NAME. For a folder of one's own of this name, write "./NAME".
+    """
+    names = {name for each in PRETRAINED for name in (each, each.rpartition("/")[2])}
+    if path not in names:
+        return None
+    return pathlib.Path(munit_tf.__file__).parent / "pretrained" / str(path).rpartition("/")[2]
 
 
 def _are_rollbacks(rows: Any) -> bool:

@@ -1,0 +1,79 @@
+"""Writes a trained model as a small run folder: averaged weights of the generators in half precision."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Optional
+
+# Shows only fatal messages of TensorFlow; must be set before it is imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from munit_tf.cli import command_line
+from munit_tf.config.options import DataConfig, ModelConfig
+from munit_tf.config.schema import option
+from munit_tf.errors import InputError
+from munit_tf.terminal import say
+
+USAGE = """\
+Writes a trained model as a run folder that is small enough to be shared: the generators' weights in half
+precision, without discriminators and optimizers. All commands can use it; training can start from it with
+--init_from. Add a README.md to it that says what it was trained on.
+
+  python tools/publish_model.py --run=RUN --output=FOLDER --dataset=edges2flowers"""
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishConfig(ModelConfig):
+    """Published model."""
+
+    output: str = option(None, "new folder for the model", path=True, required=True)
+    dataset: Optional[str] = option(
+        None, "data set to name in run.flags instead of the paths of images (default: none)"
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the tool; returns its exit status."""
+    return command_line.run_command("publish_model", USAGE, PublishConfig, publish, argv)
+
+
+def publish(config: PublishConfig) -> None:
+    """Writes the folder.
+
+    Raises:
+        InputError: the run cannot be loaded, the output exists, or a weight is too large for half precision.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    from munit_tf.runs import checkpoints, loading
+    from munit_tf.runs.run_folder import RunFolder
+
+    folder = RunFolder(config.output)
+    output = pathlib.Path(str(folder.path))
+    if output.exists():
+        raise InputError(f"--output={config.output} exists: choose another")
+    options, checkpoint, model = loading.load_run(config.run, "float32", config.weights, config.averaged)
+    prefix = "averages/" if config.averaged and options.model.ema_half_life else ""
+    state = {
+        f"{prefix}{name}": tf.Variable(tf.cast(weight, tf.float16))
+        for name, weight in model.named_weights().items()
+        if name.startswith("generators/")
+    }
+    for name, half in state.items():
+        if not np.isfinite(half.numpy()).all():
+            raise InputError(f"{name} has values that are too large for half precision")
+    data = DataConfig(dataset=config.dataset, resize=options.data.resize, image_size=options.data.image_size)
+    train = dataclasses.replace(options.train, output=None, init_from=None)
+    folder.write_options(dataclasses.replace(options, data=data, train=train))
+    checkpoints.write(folder.checkpoints, checkpoint.step, {"step": model.step, **state})
+    size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+    say(f"written to: {os.path.relpath(output)} ({size / 1e6:.1f} MB)")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
