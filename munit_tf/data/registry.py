@@ -94,6 +94,11 @@ def makes_edges(config: DataConfig) -> bool:
     return config.edges or (config.dataset in ENTRIES and ENTRIES[config.dataset].edges)
 
 
+def has_edges(config: DataConfig) -> bool:
+    """Whether domain a consists of edges, whoever has drawn them."""
+    return makes_edges(config) or (config.dataset in ENTRIES and ENTRIES[config.dataset].a == "edges")
+
+
 def is_for_edges(dataset: str) -> bool:
     """Whether `--dataset` is a folder without images of domain a, which `--edges` can make."""
     folder = pathlib.Path(absolute(dataset))

@@ -13,6 +13,7 @@ _API = "/gradio_api/"
 # The paths that the page requests. Everything else, including the API documentation, is not found.
 _PATHS = ("/", "/theme.css", "/favicon.ico", *(_API + name for name in ("app_id", "startup-events")))
 _PATHS += tuple(_API + name for name in ("queue/join", "queue/data", "upload", "upload_progress"))
+_PATHS += (_API + "component_server/",)  # Drawings, while they are drawn.
 _FOLDERS = ("/assets/", "/static/", _API + "heartbeat/", _API + "file=")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from munit_tf.config.options import DataConfig
 from munit_tf.data import pipeline, registry
@@ -61,6 +62,7 @@ class ModelService:
         self._resize = options.data.resize
         self._max_pixels = max_pixels
         self.small = min(self._resize, max_pixels**0.5) < _SMALL
+        self._has_edges = registry.has_edges(options.data)
         self._images, self.no_images_reason = open_images(options.data)
         self._networks = {name: PaddedInference(self.model, name) for name in self.model.directions}
         self._computing = threading.Lock()
@@ -70,6 +72,10 @@ class ModelService:
         entry = registry.ENTRIES.get(self._dataset)
         return [getattr(entry, each) if entry else f"domain {each.upper()}" for each in DIRECTIONS[direction]]
 
+    def is_drawn(self, direction: str) -> bool:
+        """Whether the source domain consists of edges, which visitors can draw."""
+        return DIRECTIONS[direction].source == "a" and self._has_edges
+
     def pictures(self, domain: str, page: int) -> list[Picture]:
         """The readable ones among PICTURES_SHOWN images of the data set; after the last, the first follow."""
         if self._images is None:
@@ -78,7 +84,7 @@ class ModelService:
         for position in range(min(PICTURES_SHOWN, len(images))):
             index = (page * PICTURES_SHOWN + position) % len(images)
             try:
-                pictures.append(photos.fit(f"{domain}{index}", images[index], self._resize, self._max_pixels))
+                pictures.append(self.to_picture(f"{domain}{index}", images[index]))
             except InputError as error:
                 say(f"munit_tf.explore: {error}", file=sys.stderr)
         return pictures
@@ -86,6 +92,10 @@ class ModelService:
     def read(self, path: str) -> Picture:
         """Reads an uploaded file; raises InputError, see `photos.read`."""
         return photos.read(path, self._resize, self._max_pixels)
+
+    def to_picture(self, name: str, image: Image.Image) -> Picture:
+        """An RGB image as a picture of the page."""
+        return photos.fit(name, image, self._resize, self._max_pixels)
 
     def random_codes(self, count: int, seed: int) -> np.ndarray:
         """Style codes [count,style_dim] from the prior, the same as with `translate --seed`."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from PIL import Image
 
 from munit_tf.errors import InputError
 from munit_tf.explorer import files
@@ -24,6 +25,9 @@ from munit_tf.inference.interpolation import slerp
 
 _SLIDER_RANGE = 3
 _REDRAW_EVERY_S = 1.0
+# In pixels. Lines are about as wide as in training, relative to the picture.
+_CANVAS, _PEN = 512, 6
+_CANVAS_HEIGHT = 400
 _DELETE_FILES = 3600, 24 * 3600  # In seconds: every hour, deletes files older than a day.
 # On each event, Gradio updates every component that ever showed progress. Without any, sliders are faster.
 _EVENT = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
@@ -86,18 +90,29 @@ class _Direction:
         self._sliders: list[gr.Slider] = []
         self._galleries: dict[str, gr.Gallery] = {}  # By the attribute of Session that they show.
         with gr.Column(elem_classes="pixels" if service.small else ""):
-            self._equation()
-            with gr.Row(elem_classes="choices"):
-                with gr.Column(scale=2, min_width=300, elem_classes="card"):
-                    reason = service.no_images_reason
-                    text = f"{reason} Upload" if reason else "Test images of the data set. Or upload"
-                    gr.HTML(f"<h2>Choose a picture</h2><p>{html.escape(text)} your own.</p>")
-                    self._photo, self._more_pictures = self._choice("pictures", "photo")
-                with gr.Column(scale=3, min_width=300, elem_classes="card"), gr.Tabs():
-                    self._tabs()
+            if service.is_drawn(direction):  # Nothing above a drawing may change its height.
+                self._choices()
+                self._equation()
+            else:
+                self._equation()
+                self._choices()
         parts = [part for part in vars(self).values() if isinstance(part, gr.blocks.Block)]
         self._outputs = [*parts, *self._sliders, *self._galleries.values()]
         self._connect(start)
+
+    def _choices(self):
+        """The picture, and several styles."""
+        with gr.Row(elem_classes="choices"):
+            with gr.Column(scale=2, min_width=300, elem_classes="card"):
+                if self._service.is_drawn(self._direction):
+                    gr.HTML("<h2>Draw</h2><p>Outlines, with the mouse or a finger.</p>")
+                    self._drawing = _sketchpad("drawing")
+                reason = self._service.no_images_reason
+                text = f"{reason} Upload" if reason else "Test images of the data set. Or upload"
+                gr.HTML(f"<h2>Choose a picture</h2><p>{html.escape(text)} your own.</p>")
+                self._photo, self._more_pictures = self._choice("pictures", "photo")
+            with gr.Column(scale=3, min_width=300, elem_classes="card"), gr.Tabs():
+                self._tabs()
 
     def _equation(self):
         """Content + style = translation."""
@@ -105,7 +120,7 @@ class _Direction:
             with gr.Column(elem_classes=["card", "content"], min_width=0):
                 title = "Content" if self._styled else "Before"
                 gr.HTML(f"<h2>{title}</h2><p>What the picture shows.</p>")
-                text = "Upload a photo below."
+                text = "Choose a picture."
                 self._before = gr.HTML(f'<div class="empty">{text}</div>', elem_classes="before")
             if self._styled:
                 with gr.Column(elem_classes=["card", "style"], min_width=0):
@@ -184,6 +199,10 @@ class _Direction:
             self._fill(self._before.change, "random")
         uploads = self._photo, self._more_pictures
         self._connect_choice("pictures", Session.choose, self._shown_picture, *uploads)
+        if self._service.is_drawn(self._direction):
+            # While an image is computed, only the latest drawing is queued.
+            options = dict(show=self._shown_picture, trigger_mode="always_last")
+            self._on(self._drawing.input, _choose_drawing, self._drawing, **options)
         busy = dict(show_progress="full", show_progress_on=self._rows)
         self._on(self._make_table.click, self._shown_table, self._rows, **busy)
         if not self._styled:
@@ -378,6 +397,12 @@ def _errors_shown(session: Any) -> Iterator[None]:
         raise gr.Error(html.escape(str(error)), duration=None, print_exception=False) from error
 
 
+def _choose_drawing(session: Session, value: dict[str, Any] | None) -> None:
+    drawing = value and value["composite"]
+    if drawing and drawing.convert("L").getextrema()[0] < 255:  # An empty one comes when the page is opened.
+        session.choose_drawing(drawing)
+
+
 def _img(image, alt):
     """An image in full resolution. A data URI is faster than gr.Image, which makes the browser ask twice."""
     file = io.BytesIO()
@@ -404,6 +429,16 @@ def _slider(name, label, *ends, **options):
 def _image(name, **options):
     look = dict(show_label=False, container=False, buttons=["download", "fullscreen"])
     return gr.Image(interactive=False, elem_classes=["image", name], **look, **options)
+
+
+def _sketchpad(name):
+    look = dict(show_label=False, container=False, buttons=[], elem_classes=name)
+    size = dict(canvas_size=(_CANVAS, _CANVAS), fixed_canvas=True, height=_CANVAS_HEIGHT)
+    size |= dict(layers=False, transforms=(), value=Image.new("RGB", (_CANVAS, _CANVAS), "white"))
+    brush = gr.Brush(default_size=_PEN, colors=["#000000"], color_mode="fixed")
+    return gr.Sketchpad(
+        type="pil", image_mode="RGB", brush=brush, eraser=gr.Eraser(default_size=5 * _PEN), **size, **look
+    )
 
 
 def _gallery(name):

@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Iterator
 
 import numpy as np
+from PIL import Image
 
 from munit_tf.errors import InputError
 from munit_tf.explorer.model_service import ModelService
@@ -82,6 +83,10 @@ class Session:
         """Selects a picture to translate."""
         self.encoded = self._service.encode(picture, self._direction)
         self.picture = picture
+
+    def choose_drawing(self, image: Image.Image) -> None:
+        """Selects a drawing to translate, black on white."""
+        self.choose(self._service.to_picture("drawing", image))
 
     def take_style(self, code: np.ndarray) -> None:
         """Selects a style code [style_dim]."""
