@@ -209,7 +209,9 @@ def _with_checkpoint(
 def _restore_weights(
     variables: dict[str, tf.Variable], options: Options, checkpoint: checkpoints.Checkpoint, averaged: bool
 ) -> None:
-    """Restores {name: weight}, or averages where they exist; pretrained models have no discriminators."""
+    """Restores {name: weight}, or averages where they exist; published models have nothing else."""
+    if not averaged and "generators" not in checkpoints.parts(checkpoint):
+        raise InputError(f"{checkpoint.path} has only averages of the generators' weights, not the weights")
     if not _has_discriminators(checkpoint):
         variables = {name: each for name, each in variables.items() if not name.startswith("discriminators/")}
     if averaged and options.model.ema_half_life:
