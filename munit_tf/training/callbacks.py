@@ -29,6 +29,9 @@ from munit_tf.training.sample_monitor import SampleMonitor
 class StepCallback(keras.callbacks.Callback, abc.ABC):
     """Calls `after_step(step, logs)` with the step of the run.
 
+    `take_steps` computes the next step while callbacks look at the last one, except at steps at which one of
+    them `needs_state`.
+
     Args:
         first_step: steps taken before this call of `take_steps`.
     """
@@ -41,9 +44,14 @@ class StepCallback(keras.callbacks.Callback, abc.ABC):
         """Called after each step; `batch` counts from 0 in every call of `take_steps`."""
         self.after_step(self.first_step + batch + 1, logs or {})
 
+    def needs_state(self, step: int) -> bool:
+        """Whether `after_step` needs the model as it is after this step, or the time at which it ends."""
+        del step
+        return True
+
     @abc.abstractmethod
     def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
-        """Called after a step; `logs` is the result of `train_step`, {name: scalar}."""
+        """Called after a step; `logs` is the result of `train_step`, {name: number}."""
 
 
 class TerminateOnNonFinite(StepCallback):
@@ -52,12 +60,16 @@ class TerminateOnNonFinite(StepCallback):
     It must be the first callback, so that no other one handles that step.
     """
 
+    def needs_state(self, step: int) -> bool:
+        """No. Checkpoints, which do, are only written after this callback has seen their step."""
+        return False
+
     def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
         """Checks the losses."""
         wrong = [name for name, value in logs.items() if not math.isfinite(value)]
         if wrong:
             others = f" ({len(wrong) - 1} other losses are not finite either)" if len(wrong) > 1 else ""
-            raise NotFinite(f"step {step}: {wrong[0]} is {float(logs[wrong[0]])}{others}")
+            raise NotFinite(f"step {step}: {wrong[0]} is {logs[wrong[0]]}{others}")
 
 
 class ProgressBar(StepCallback):
@@ -98,9 +110,13 @@ class ProgressBar(StepCallback):
         """Closes the bar."""
         self._bar.close()
 
+    def needs_state(self, step: int) -> bool:
+        """No."""
+        return False
+
     def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
         """Updates the bar."""
-        shown = {name: f"{float(logs[name]):.3f}" for name in ("loss_g", "loss_d")}
+        shown = {name: f"{logs[name]:.3f}" for name in ("loss_g", "loss_d")}
         rate = self._bar.format_dict["rate"]
         if rate:
             shown["images/s"] = f"{rate * self._batch_size:.3g}"
@@ -195,16 +211,20 @@ class Log(StepCallback):
         self._batch_size = batch_size
         self._checks = Checks(collapse_checks, earlier)
 
+    def needs_state(self, step: int) -> bool:
+        """For the measures; and after the first step, which includes building the graph, for the time."""
+        return step % self._every == 0 or step == self.first_step + 1
+
     def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
         """Writes a row."""
         if step == self.first_step + 1:
-            self._last = step, time.monotonic()  # The first step includes building the graph.
+            self._last = step, time.monotonic()
         if step % self._every:
             return
         last_step, last_time = self._last
         elapsed = time.monotonic() - last_time
         speed = (step - last_step) * self._batch_size / elapsed if step > last_step else None
-        row: dict[str, Any] = {"step": step, **{name: float(value) for name, value in sorted(logs.items())}}
+        row: dict[str, Any] = {"step": step, **dict(sorted(logs.items()))}
         row.update(self._monitor.measure())
         row.update(images_per_second=speed, peak_memory_mib=devices.peak_memory_mib())
         write_row(self._folder, self._writer, row)
@@ -241,9 +261,13 @@ class Samples(StepCallback):
         self._writer = writer
         self._monitor = monitor
 
+    def needs_state(self, step: int) -> bool:
+        """If grids are due."""
+        return step % self._every == 0 or step == self._last_step
+
     def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
-        """Writes the grids."""
-        if step % self._every and step != self._last_step:
+        """Writes the grids if they are due."""
+        if not self.needs_state(step):
             return
         grids = self._monitor.grids()
         with self._folder.writing():
@@ -272,9 +296,13 @@ class Checkpoints(StepCallback):
         self._folder = folder
         self._manager = manager
 
+    def needs_state(self, step: int) -> bool:
+        """If a checkpoint is due."""
+        return step % self._every == 0
+
     def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
         """Writes a checkpoint if it is due."""
-        if step % self._every == 0:
+        if self.needs_state(step):
             self.save()
 
     def save(self) -> None:
@@ -326,6 +354,10 @@ class StopOnSignal(StepCallback):
         """Restores the previous signal handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def needs_state(self, step: int) -> bool:
+        """With several workers, which must end after the same step."""
+        return self._workers.count > 1
 
     def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
         """Ends training if a worker has received a signal."""

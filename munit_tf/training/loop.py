@@ -26,6 +26,7 @@ from munit_tf.runs.checkpoints import NotFinite
 from munit_tf.runs.run_folder import RunFolder
 from munit_tf.terminal import say
 from munit_tf.training import callbacks, memory, progress_plot, rollback
+from munit_tf.training.callbacks import StepCallback
 from munit_tf.training.sample_monitor import SampleMonitor
 from munit_tf.training.validation import Validation
 from munit_tf.training.validation_measures import Features, Validator, held_out_images, load_features
@@ -175,16 +176,19 @@ def take_steps(
     batches: tf.distribute.DistributedDataset,
     options: Options,
     count: int,
-    step_callbacks: list[keras.callbacks.Callback],
+    step_callbacks: Sequence[StepCallback],
 ) -> None:
     """Takes training steps. Unlike `fit` of Keras 3, it accepts batches distributed over several machines.
+
+    A GPU does not wait for the callbacks: where none of them needs the model's state, they see a step's logs
+    while the next one is computed. All logs of a step are fetched at once.
 
     Args:
         model: a compiled model.
         batches: from `make_batches`, with the model's strategy.
         options: the options of the run.
         count: the number of steps.
-        step_callbacks: Keras callbacks.
+        step_callbacks: called after each step, in this order.
     """
     strategy = model.distribute_strategy
     train_step = model.train_step
@@ -196,25 +200,40 @@ def take_steps(
         seed=options.train.seed,
     )
 
+    names: list[str] = []
+
     @tf.function(autograph=False)
     def step(iterator):
         # Not compiled by XLA, which would draw other numbers.
         batch = strategy.run(with_noise, args=(next(iterator),))
         logs = strategy.run(train_step, args=(batch,))
+        names[:] = logs
         # Every replica has the mean over all replicas.
-        return {name: strategy.experimental_local_results(value)[0] for name, value in logs.items()}
+        return tf.stack([strategy.experimental_local_results(logs[name])[0] for name in names])
+
+    def call_back(i: int, values: tf.Tensor) -> None:
+        logs = dict(zip(names, values.numpy().tolist()))
+        for callback in step_callbacks:
+            callback.on_train_batch_end(i, logs)
 
     model.stop_training = False
-    hooks = keras.callbacks.CallbackList(step_callbacks, model=model)
+    for callback in step_callbacks:
+        callback.set_model(model)
     iterator = iter(batches)
+    waiting: list[tuple[int, tf.Tensor]] = []  # The last step, if the callbacks have not seen it.
     for i in range(count):
-        hooks.on_train_batch_begin(i)
-        hooks.on_train_batch_end(i, step(iterator))
+        waiting.append((i, step(iterator)))
+        if len(waiting) > 1:
+            call_back(*waiting.pop(0))
+        if any(callback.needs_state(callback.first_step + i + 1) for callback in step_callbacks):
+            call_back(*waiting.pop(0))
         if model.stop_training:
             break
+    for each in waiting:
+        call_back(*each)
 
 
-def _nothing_written() -> contextlib.AbstractContextManager[list[keras.callbacks.Callback]]:
+def _nothing_written() -> contextlib.AbstractContextManager[list[StepCallback]]:
     """The callbacks of a worker that does not write the run folder."""
     return contextlib.nullcontext([])
 
@@ -226,7 +245,7 @@ def _written(
     validator: Optional[Validator],
     folder: RunFolder,
     options: Options,
-) -> Iterator[list[keras.callbacks.Callback]]:
+) -> Iterator[list[StepCallback]]:
     """The callbacks that write the run folder; the last step's checkpoint is written at the end."""
     first_step, train_options = int(model.step.numpy()), options.train
     earlier = folder.truncate_log(first_step)
@@ -246,7 +265,7 @@ def _written(
     samples = callbacks.Samples(
         first_step, train_options.steps, train_options.sample_every, folder, writer, monitor
     )
-    validation: list[keras.callbacks.Callback] = []
+    validation: list[StepCallback] = []
     if validator:
         best = loading.best_checkpoint_manager(folder, model)
         every = train_options.validate_every

@@ -58,6 +58,10 @@ class Validation(StepCallback):
         self._progress = Progress(self._rows)
         self._best_row = _best_row(folder, self._rows)
 
+    def needs_state(self, step: int) -> bool:
+        """If a validation is due."""
+        return step % self._every == 0
+
     def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
         """Validates if it is due.
 
@@ -65,7 +69,7 @@ class Validation(StepCallback):
             NotFinite: translations, styles or weights have values that are not finite.
             InputError: the folder cannot be written.
         """
-        if step % self._every:
+        if not self.needs_state(step):
             return
         row: dict[str, Any] = {"step": step, **self._validator.measure()}
         self._rows.append(row)
