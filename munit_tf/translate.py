@@ -57,6 +57,9 @@ class TranslateConfig(ModelConfig):
     keep_size: bool = option(
         False, "keep each image's size (default: resize its shorter side as in training)"
     )
+    edges: bool = option(
+        False, "inputs are photos: translate their edges, with a model that was trained on edges"
+    )
 
 
 def main(argv: Sequence[str]) -> int:

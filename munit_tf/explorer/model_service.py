@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import re
 import sys
@@ -15,6 +16,7 @@ from PIL import Image
 
 from munit_tf.config.options import DataConfig
 from munit_tf.data import pipeline, registry
+from munit_tf.data.edges import draw_edges
 from munit_tf.data.sources import Source
 from munit_tf.errors import InputError
 from munit_tf.explorer import photos
@@ -89,9 +91,10 @@ class ModelService:
                 say(f"munit_tf.explore: {error}", file=sys.stderr)
         return pictures
 
-    def read(self, path: str) -> Picture:
-        """Reads an uploaded file; raises InputError, see `photos.read`."""
-        return photos.read(path, self._resize, self._max_pixels)
+    def read(self, path: str, edges: bool = False) -> Picture:
+        """Reads an uploaded file, or the edges of a photo; raises InputError, see `photos.read`."""
+        picture = photos.read(path, self._resize, self._max_pixels)
+        return dataclasses.replace(picture, image=draw_edges(picture.image)) if edges else picture
 
     def to_picture(self, name: str, image: Image.Image) -> Picture:
         """An RGB image as a picture of the page."""

@@ -111,6 +111,9 @@ class _Direction:
                 text = f"{reason} Upload" if reason else "Test images of the data set. Or upload"
                 gr.HTML(f"<h2>Choose a picture</h2><p>{html.escape(text)} your own.</p>")
                 self._photo, self._more_pictures = self._choice("pictures", "photo")
+                if self._service.is_drawn(self._direction):
+                    label = "Uploads are photos: translate their edges"
+                    self._edges = gr.Checkbox(True, label=label, container=False, elem_classes="edges")
             with gr.Column(scale=3, min_width=300, elem_classes="card"), gr.Tabs():
                 self._tabs()
 
@@ -197,9 +200,12 @@ class _Direction:
         if self._styled:
             self._fill(self._before.change, "kept")
             self._fill(self._before.change, "random")
-        uploads = self._photo, self._more_pictures
+        uploads = [self._photo, self._more_pictures]
+        drawn = self._service.is_drawn(self._direction)
+        if drawn:
+            uploads.append(self._edges)
         self._connect_choice("pictures", Session.choose, self._shown_picture, *uploads)
-        if self._service.is_drawn(self._direction):
+        if drawn:
             # While an image is computed, only the latest drawing is queued.
             options = dict(show=self._shown_picture, trigger_mode="always_last")
             self._on(self._drawing.input, _choose_drawing, self._drawing, **options)
@@ -239,8 +245,11 @@ class _Direction:
 
         return event(run, [self._session, *inputs], **{"outputs": self._outputs, **_EVENT, **options})
 
-    def _connect_choice(self, name, use, show, file=None, more=None):
-        """Calls `use` with the item of a gallery that is clicked, or with an uploaded picture."""
+    def _connect_choice(self, name, use, show, file=None, more=None, *options):
+        """Calls `use` with the item of a gallery that is clicked, or with an uploaded picture.
+
+        `options` are the components whose values `ImageList.add` takes after the path.
+        """
 
         def choose(session: Session, event: gr.SelectData) -> None:
             items = getattr(session, name)
@@ -248,9 +257,9 @@ class _Direction:
                 raise InputError(_EXPIRED)
             use(session, items[event.index])
 
-        def add(session, path):
+        def add(session, path, *options):
             try:
-                use(session, getattr(session, name).add(path))
+                use(session, getattr(session, name).add(path, *options))
                 return {file: None, **show(session), **self._shown_list(session, name)}
             except InputError as error:  # An exception would leave the file in its field.
                 gr.Warning(html.escape(str(error)), duration=None)
@@ -262,7 +271,7 @@ class _Direction:
 
         self._on(self._galleries[name].select, choose, show=show)
         if file:
-            self._on(file.upload, add, file)
+            self._on(file.upload, add, file, *options)
         if more:
             self._on(more.click, show_more)
 

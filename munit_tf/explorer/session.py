@@ -34,13 +34,13 @@ class ImageList(list[Picture]):
         self._page += 1
         self[:] = self._uploads + self._service.pictures(self._domain, self._page)
 
-    def add(self, path: str) -> Picture:
-        """Adds an uploaded file and returns its picture.
+    def add(self, path: str, edges: bool = False) -> Picture:
+        """Adds an uploaded file, or the edges of a photo, and returns its picture.
 
         Raises:
             InputError: the file is not a suitable image; the list is unchanged.
         """
-        picture = self._service.read(path)
+        picture = self._service.read(path, edges)
         self._uploads.insert(0, picture)
         self.insert(0, picture)
         return picture

@@ -52,7 +52,7 @@ def translate(options: Any) -> Done:
     styles.check(options)
     folder = run_folder.RunFolder(options.run)
     resize = folder.options().data.resize
-    inputs = Inputs(options.input, None if options.keep_size else resize)
+    inputs = Inputs(options.input, None if options.keep_size else resize, options.edges)
     stems = inputs.stems()
     model = loading.load(options.run, weights=options.weights, averaged=options.averaged)
     if options.direction not in model.directions:
@@ -156,6 +156,7 @@ def _settings(options: Any, model: Translator, resize: int, chosen: styles.Style
         f"--direction={options.direction}",
         *chosen.origin,
         "--keep_size" if options.keep_size else f"--nokeep_size (shorter side {resize} pixels)",
+        *(["--edges"] if options.edges else []),
     ]
 
 

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from explorer.browsing import Server, changing, shown
-from inference.run_folders import RESIZE, make_run
+from explorer.browsing import Server, changing, shown, upload
+from inference.run_folders import RESIZE, make_images, make_run
 from PIL import Image
 
 import munit_tf
 from munit_tf.data import pipeline
+from munit_tf.data.edges import draw_edges
+from munit_tf.data.resizing import resize_shorter
 
 
 @pytest.fixture(scope="module")
@@ -57,4 +59,22 @@ def test_every_line_of_a_drawing_is_translated_in_all_styles(browser, server, ru
     image = pipeline.to_array(Image.fromarray(both))
     wanted = model.translate(image[np.newaxis], "a2b", style=model.prior_style(10)[:1])[0].numpy()
     assert np.abs(shown(page, "after") - (wanted + 1) * 127.5).max() <= 1.5
+    context.close()
+
+
+def test_the_edges_of_a_photo_or_an_uploaded_drawing(browser, server, tmp_path):
+    make_images(tmp_path, [(90, 60)])
+    photo = Image.open(tmp_path / "image0.png")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(server.address)
+    page.wait_for_selector(".drawing canvas")
+    upload(page, "photo", tmp_path / "image0.png")
+    page.wait_for_selector(".before img")
+    resized = resize_shorter(photo, RESIZE)
+    np.testing.assert_array_equal(shown(page, "before"), np.asarray(draw_edges(resized)))
+    page.click(".edges input")
+    with changing(page, "before"):
+        upload(page, "photo", tmp_path / "image0.png")
+    np.testing.assert_array_equal(shown(page, "before"), np.asarray(resized))
     context.close()

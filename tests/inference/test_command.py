@@ -21,6 +21,7 @@ from PIL import Image
 import munit_tf
 from munit_tf import translate
 from munit_tf.data import pipeline
+from munit_tf.data.edges import draw_edges
 from munit_tf.runs import loading
 
 
@@ -54,6 +55,14 @@ def test_keep_size_of_odd_and_thin_images(here, model, tmp_path):
             result = read(tmp_path / "out" / f"image{i}_{k}.png")
             assert result.shape == (height, width, 3)
             assert_rounded(result, wanted)
+
+
+def test_edges_of_photos(here, model, tmp_path):
+    run(here, tmp_path / "out", "--num_styles=2", "--edges")
+    photo = pipeline.resize_shorter(Image.open(here / "photos" / "image1.png"), RESIZE)
+    wanted = expected(model, "a2b", np.asarray(draw_edges(photo)), model.prior_style(2))
+    for k in range(2):
+        assert_rounded(read(tmp_path / "out" / f"image1_{k}.png"), wanted[k])
 
 
 def test_what_is_written(three_styles):

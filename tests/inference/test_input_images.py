@@ -5,6 +5,8 @@ import pytest
 from inference.run_folders import make_images
 from PIL import Image
 
+from munit_tf.data.edges import draw_edges
+from munit_tf.data.resizing import resize_shorter
 from munit_tf.errors import InputError
 from munit_tf.inference.input_images import Inputs
 
@@ -18,6 +20,14 @@ def test_shorter_side_is_resized_or_kept(tmp_path):
 def test_values_are_the_files(tmp_path):
     Image.fromarray(np.uint8([[[0, 255, 51]]])).save(tmp_path / "x.png")
     np.testing.assert_allclose(Inputs(str(tmp_path), None)[0], [[[-1, 1, -0.6]]], atol=1e-7)
+
+
+def test_edges_are_drawn_at_the_size_of_training(tmp_path):
+    folder = make_images(tmp_path, [(40, 30)])
+    photo = resize_shorter(Image.open(folder / "image0.png"), 24)
+    assert Inputs(str(folder), 24, edges=True)[0].shape == (24, 32, 3)
+    drawn = Inputs(str(folder), 24, edges=True).picture(0)
+    np.testing.assert_array_equal(np.asarray(drawn), np.asarray(draw_edges(photo)))
 
 
 def test_stems(tmp_path):
