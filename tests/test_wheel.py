@@ -7,7 +7,9 @@ import subprocess
 import sys
 import zipfile
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).parent.parent
 COMMANDS = sorted(path.stem for path in (ROOT / "munit_tf").glob("*.py") if "__main__" in path.read_text())
@@ -20,7 +22,7 @@ def installed(tmp_path_factory):
     source = folder / "source"
     names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in names.splitlines():
-        if name.startswith(("munit_tf/", "flags/")) or "/" not in name:
+        if name.startswith(("munit_tf/", "flags/", "pretrained/")) or "/" not in name:
             target = source / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / name).is_symlink():
@@ -59,13 +61,26 @@ def run(installed, cwd, *arguments):
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
-def test_presets_and_page_are_in_the_wheel(installed):
-    presets, there = (
-        {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-        for folder in (ROOT / "flags", installed / "munit_tf/flags")
-    )
-    assert there == presets
+def test_presets_models_and_page_are_in_the_wheel(installed):
+    for name in ("flags", "pretrained"):
+        wanted, there = (
+            {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+            for folder in (ROOT / name, installed / "munit_tf" / name)
+        )
+        assert wanted and there == wanted
     assert (installed / "munit_tf/explorer/page.css").is_file()
+
+
+def test_the_pretrained_model_makes_flowers_of_a_drawing(installed, tmp_path):
+    flags = ["--run=pretrained/edges2flowers", f"--input={ROOT / 'docs/drawings/daisy.png'}"]
+    result = run(
+        installed, tmp_path, "munit_tf.translate", *flags, "--direction=a2b", "--num_styles=2", "--output=out"
+    )
+    assert result.returncode == 0, result.stderr
+    flowers = [np.asarray(Image.open(tmp_path / f"out/daisy_{k}.png")).astype(float) for k in range(2)]
+    # Two styles differ, and each is colorful, unlike the drawing.
+    assert np.abs(flowers[0] - flowers[1]).mean() > 10
+    assert all(np.ptp(flower, axis=-1).mean() > 10 for flower in flowers)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
