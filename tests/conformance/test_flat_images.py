@@ -45,7 +45,10 @@ def flat_image(size, kind):
     ids=lambda value: value if isinstance(value, str) else "wide" if value else "tiny",
 )
 def test_float32_gives_what_float64_gives(method, options, kind, policy):
-    """What float64 gives, to 5e-5, is not what rounding gives: that differed by up to 1.4."""
+    """Rounding alone would make them differ by up to 1.4.
+
+    They differ by up to 5e-5 with two threads and 1e-4 with one, which sums in another order.
+    """
     results = []
     for dtype in ("float32", "float64"):
         policy(dtype)
@@ -53,7 +56,7 @@ def test_float32_gives_what_float64_gives(method, options, kind, policy):
         image = tf.constant(flat_image(max(64, model.config.smallest_size), kind), dtype)
         style = {"style": tf.ones([1, model.style_dim], dtype)} if model.style_dim else {}
         results.append(model.translate(image, model.directions[0], **style).numpy())
-    np.testing.assert_allclose(*results, rtol=0, atol=5e-5)
+    np.testing.assert_allclose(*results, rtol=0, atol=2e-4)
 
 
 @pytest.mark.parametrize("method", ["munit", "unit", "miso", "drit"])
