@@ -54,12 +54,13 @@ def parse(
             differs from `known`; or the folder of shipped flagfiles is missing.
     """
     files, rest = _split_flagfiles(argv)
-    values = _parse_values(_contents(files) + rest, methods)
+    given = _contents(files) + rest
+    values = _parse_values(given, methods)
     known = known or {}
     for name, value in known.items():
         if values[name].value not in (None, value):
-            given = to_text(values[name].value)
-            raise InputError(f"--{name}={given} does not fit: the weights have {name} {to_text(value)}")
+            wrong = f"--{name}={to_text(values[name].value)}"
+            raise InputError(f"{wrong} does not fit: the weights have {name} {to_text(value)}")
     shipped: list[pathlib.Path] = []
     if not files and values["dataset"].value in dataset_names:
         if not SHIPPED_FLAGS.is_dir():
@@ -78,7 +79,7 @@ def parse(
     if values["recipe"].value in RECIPES:
         shipped.append(SHIPPED_FLAGS / "recipes" / f"{values.recipe}.flags")
     if shipped:
-        values = _parse_values([*_contents(map(str, shipped)), *_contents(files), *rest], methods)
+        values = _parse_values([*_contents(map(str, shipped)), *given], methods)
     for name, value in known.items():
         values[name].value = value
     if files and values["output"].value and not any(a.lstrip("-").startswith("output") for a in rest):
