@@ -32,6 +32,8 @@ _DELETE_FILES = 3600, 24 * 3600  # In seconds: every hour, deletes files older t
 # On each event, Gradio updates every component that ever showed progress. Without any, sliders are faster.
 _EVENT = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 _EXPIRED = "This page has expired: reload it."
+# {component: its new value or properties}.
+_Changes = dict[Any, Any]
 
 
 def build(service: ModelService) -> gr.Blocks:
@@ -58,7 +60,7 @@ def build(service: ModelService) -> gr.Blocks:
     return page
 
 
-def _head(service):
+def _head(service: ModelService) -> str:
     model = service.model
     facts = f"{type(model).__name__}, trained on {service.subject} for {int(model.step):,} steps"
     text = "The model keeps the content of your picture and translates it to the other domain."
@@ -73,8 +75,6 @@ def _head(service):
 
 class _Direction:
     """The part of the page for one direction.
-
-    The methods `_shown_...` return {component: its new value or properties}.
 
     Args:
         service: the model.
@@ -100,7 +100,7 @@ class _Direction:
         self._outputs = [*parts, *self._sliders, *self._galleries.values()]
         self._connect(start)
 
-    def _choices(self):
+    def _choices(self) -> None:
         """The picture, and several styles."""
         with gr.Row(elem_classes="choices"):
             with gr.Column(scale=2, min_width=300, elem_classes="card"):
@@ -117,7 +117,7 @@ class _Direction:
             with gr.Column(scale=3, min_width=300, elem_classes="card"), gr.Tabs():
                 self._tabs()
 
-    def _equation(self):
+    def _equation(self) -> None:
         """Content + style = translation."""
         with gr.Row(elem_classes=["equation", "" if self._styled else "styleless"], equal_height=True):
             with gr.Column(elem_classes=["card", "content"], min_width=0):
@@ -136,7 +136,7 @@ class _Direction:
                     self._picture_file = _download("picture_file", "Picture (.png)")
                     self._code_file = _download("code_file", "Style code (.npy)", visible=self._styled)
 
-    def _style(self):
+    def _style(self) -> None:
         count = self._service.model.style_dim
         text = "one number. Move it." if count == 1 else f"{count} numbers. Move them."
         gr.HTML(f"<h2>Style</h2><p>How it looks: {text}</p>")
@@ -149,13 +149,13 @@ class _Direction:
             self._random_style = _button("random_style", "Random style")
             self._keep = _button("keep", "Keep this style", variant="primary")
 
-    def _choice(self, name, upload):
+    def _choice(self, name: str, upload: str) -> tuple[gr.File, gr.Button | None]:
         """A gallery of pictures to choose from; returns the components to upload one and to show others."""
         self._galleries[name] = _gallery(name)
         more = None if self._service.no_images_reason else _button(f"more_{name}", "Other pictures")
         return gr.File(file_types=["image"], show_label=False, height=130, elem_classes=upload), more
 
-    def _tabs(self):
+    def _tabs(self) -> None:
         if self._styled:
             with gr.Tab("Random"):
                 gr.HTML("<p>The same content in random styles. Click one.</p>")
@@ -176,7 +176,7 @@ class _Direction:
                 self._make_table = _button("make_table", "Show", variant="primary")
             self._table = _image("table", visible=False)
 
-    def _kept(self):
+    def _kept(self) -> None:
         use = "<code>munit_tf.translate --style_from=styles.npy</code> uses them."
         gr.HTML(f"<p>Click one to select it. {use}</p>")
         self._galleries["kept"] = _gallery("kept")
@@ -195,7 +195,7 @@ class _Direction:
                 self._strip = _gallery("strip")
                 self._strip_file = _download("strip_file", "Strip (.png)")
 
-    def _connect(self, start):
+    def _connect(self, start: Callable) -> None:
         start(self._start, self._session, self._outputs, **_EVENT)
         if self._styled:
             self._fill(self._before.change, "kept")
@@ -231,8 +231,8 @@ class _Direction:
         busy = dict(show_progress="full", show_progress_on=self._steps)
         self._on(self._interpolate.click, self._shown_interpolation, *ends, **busy)
         if self._service.guided:
-            uploads = self._reference, self._more_references
-            self._connect_choice("references", Session.take_style_of, self._shown_style, *uploads)
+            references = self._reference, self._more_references
+            self._connect_choice("references", Session.take_style_of, self._shown_style, *references)
 
     def _on(self, event, handler, *inputs, show=None, **options):
         """Calls a handler with the Session and the values of `inputs`; it returns changes, or else `show`."""
@@ -293,7 +293,7 @@ class _Direction:
 
         return event(fill, self._session, self._galleries[name], **_EVENT)
 
-    def _start(self, session):
+    def _start(self, session: Session) -> _Changes:
         with _errors_shown(True):
             if session:
                 return gr.skip()
@@ -305,12 +305,12 @@ class _Direction:
                 changes |= self._shown_list(session, "references")
             return changes | self._shown_picture(session)
 
-    def _shown_list(self, session, name):
+    def _shown_list(self, session: Session, name: str) -> _Changes:
         pictures = [files.thumbnail(each.image) for each in getattr(session, name)]
         return {self._galleries[name]: gr.Gallery(pictures, selected_index=None)}
 
-    def _shown_picture(self, session):
-        if session.picture is None:
+    def _shown_picture(self, session: Session) -> _Changes:
+        if session.picture is None or session.encoded is None:
             return {}
         facts = f"{session.encoded.width} × {session.encoded.height} pixels"
         if self._service.model.has_content_code:
@@ -319,7 +319,7 @@ class _Direction:
         before = f'{_img(session.picture.image, "the picture")}<div class="facts">{facts}</div>'
         return {self._before: before, **self._shown_translation(session), **self._no_results()}
 
-    def _shown_translation(self, session):
+    def _shown_translation(self, session: Session) -> _Changes:
         if session.picture is None:
             return {}
         image = files.to_image(session.translation())
@@ -328,7 +328,7 @@ class _Direction:
             self._after: _img(image, "the translation"),
             self._picture_file: _ready(files.png(folder / name, image)),
         }
-        if self._styled:
+        if session.style is not None:
             changes[self._code_file] = _ready(files.npy(folder / "style.npy", [session.style]))
         # Moving a slider writes new files. A visitor may still be downloading the previous ones.
         session.folders.append(folder)
@@ -336,12 +336,13 @@ class _Direction:
             shutil.rmtree(session.folders.pop(0), ignore_errors=True)
         return changes
 
-    def _shown_move(self, session):
+    def _shown_move(self, session: Session) -> _Changes:
         return {self._origin: "", **self._shown_translation(session)}
 
-    def _shown_style(self, session):
-        changes = {}
-        for slider, value in zip(self._sliders, session.style.tolist()):
+    def _shown_style(self, session: Session) -> _Changes:
+        changes: _Changes = {}
+        code = [] if session.style is None else session.style.tolist()
+        for slider, value in zip(self._sliders, code):
             # The range is widened if the value needs it.
             most = max(_SLIDER_RANGE, float(np.ceil(abs(value))))
             changes[slider] = gr.Slider(minimum=-most, maximum=most, value=round(value, 2))
@@ -351,11 +352,11 @@ class _Direction:
             origin = f"{_img(files.thumbnail(session.reference.image), 'the reference')}<span>{text}</span>"
         return {**changes, self._origin: origin, **self._shown_translation(session)}
 
-    def _shown_keep(self, session):
+    def _shown_keep(self, session: Session) -> _Changes:
         gr.Info("The style is now in “Kept”.", duration=3)
         return self._shown_kept(session)
 
-    def _shown_kept(self, session):
+    def _shown_kept(self, session: Session) -> _Changes:
         count = len(session.kept)
         codes = files.npy(files.new_folder() / "styles.npy", session.kept) if count else None
         choices = [(f"style {k + 1}", k) for k in range(count)]
@@ -368,11 +369,13 @@ class _Direction:
             **self._no_results(),
         }
 
-    def _no_results(self):
+    def _no_results(self) -> _Changes:
         hidden = gr.update(visible=False)
         return {self._table: hidden, **({self._interpolation: hidden} if self._styled else {})}
 
-    def _shown_interpolation(self, session, first, last, steps):
+    def _shown_interpolation(
+        self, session: Session, first: int | None, last: int | None, steps: float
+    ) -> _Changes:
         if first is None or last is None or max(first, last) >= len(session.kept):
             raise InputError("Choose two kept styles first: “Keep this style” adds one.")
         codes = slerp(session.kept[first], session.kept[last], int(steps))
@@ -386,7 +389,7 @@ class _Direction:
             self._strip_file: _ready(files.png(folder / "strip.png", result_grid.arrange([frames], labels))),
         }
 
-    def _shown_table(self, session, rows):
+    def _shown_table(self, session: Session, rows: float) -> _Changes:
         if self._styled and not session.kept:
             raise InputError("There is no kept style: “Keep this style” adds one.")
         images = [[each.image, *map(files.to_image, results)] for each, results in session.table(int(rows))]
@@ -412,35 +415,35 @@ def _choose_drawing(session: Session, value: dict[str, Any] | None) -> None:
         session.choose_drawing(drawing)
 
 
-def _img(image, alt):
+def _img(image: Image.Image, alt: str) -> str:
     """An image in full resolution. A data URI is faster than gr.Image, which makes the browser ask twice."""
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=1)
     return f'<img src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}" alt="{alt}">'
 
 
-def _button(name, text, **options):
+def _button(name: str, text: str, **options: Any) -> gr.Button:
     return gr.Button(text, size="sm", min_width=100, elem_classes=name, **options)
 
 
-def _download(name, text, **options):
+def _download(name: str, text: str, **options: Any) -> gr.DownloadButton:
     return gr.DownloadButton(text, size="sm", min_width=100, interactive=False, elem_classes=name, **options)
 
 
-def _ready(path):
+def _ready(path: str) -> gr.DownloadButton:
     return gr.DownloadButton(value=path, interactive=True)
 
 
-def _slider(name, label, *ends, **options):
+def _slider(name: str, label: str, *ends: float, **options: Any) -> gr.Slider:
     return gr.Slider(*ends, label=label, buttons=[], elem_classes=name, **options)
 
 
-def _image(name, **options):
+def _image(name: str, **options: Any) -> gr.Image:
     look = dict(show_label=False, container=False, buttons=["download", "fullscreen"])
     return gr.Image(interactive=False, elem_classes=["image", name], **look, **options)
 
 
-def _sketchpad(name):
+def _sketchpad(name: str) -> gr.Sketchpad:
     look = dict(show_label=False, container=False, buttons=[], elem_classes=name)
     size = dict(canvas_size=(_CANVAS, _CANVAS), fixed_canvas=True, height=_CANVAS_HEIGHT)
     size |= dict(layers=False, transforms=(), value=Image.new("RGB", (_CANVAS, _CANVAS), "white"))
@@ -450,7 +453,7 @@ def _sketchpad(name):
     )
 
 
-def _gallery(name):
+def _gallery(name: str) -> gr.Gallery:
     look = dict(show_label=False, container=False, height="auto", object_fit="contain")
     options = dict(allow_preview=False, interactive=False, buttons=[], elem_classes=["gallery", name])
     return gr.Gallery(format="png", **look, **options)
