@@ -70,7 +70,7 @@ def _export(config: ExportConfig) -> None:
         formats=config.format,
         quantize=config.quantize,
         max_pixels=config.max_pixels,
-        image_size=run_folder.RunFolder(config.run).options().data.image_size,
+        image_size=run_folder.RunFolder.to_read(config.run).options().data.image_size,
     )
     print("Differences from the model in memory, for images in [-1, 1]:")
     print(f"{'':<18}{'largest':>10}{'mean':>10}")

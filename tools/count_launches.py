@@ -1,4 +1,4 @@
-"""Counts the kernels that a training step launches on a GPU: `python tools/count_launches.py --help`."""
+"""Counts the operations of a training step with a kernel on a GPU: `python tools/count_launches.py --help`."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from munit_tf.networks import graph_target
 from munit_tf.runs import loading
 
 USAGE = """\
-Counts the kernels that a training step launches on a GPU, by the operation. No GPU is needed: the step is
-traced as for one, and TensorFlow's optimizer of graphs is told that the machine has one.
+Counts the operations of a training step that launch a kernel on a GPU. No GPU is needed: the step is
+traced as for one, and TensorFlow's graph optimizer is told that the machine has one.
 
   python tools/count_launches.py --image_size=256 --cycle_weight=10
 
-All other flags are those of munit_tf.train. Operations that move no data on the GPU are not counted. With
---tf32, the layout optimizer is off, as in training."""
+All other flags are those of munit_tf.train. Operations that launch nothing, such as reshaping, and those in
+the branches of conditions (lazy R1) are not counted. With --tf32, the layout optimizer is off, as in training."""
 
 _GPU = "/job:localhost/replica:0/task:0/device:GPU:0"
-# They launch no kernel.
+# They launch no kernel, or it depends on their branch.
 _FREE = frozenset(
     ("Const", "Identity", "IdentityN", "NoOp", "Placeholder", "ReadVariableOp", "If", "StatelessIf")
     + ("Reshape", "ExpandDims", "Squeeze", "StopGradient", "PreventGradient", "InvertPermutation")

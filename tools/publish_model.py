@@ -13,7 +13,7 @@ from typing import Optional
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from munit_tf.cli import command_line
-from munit_tf.config.options import DataConfig, ModelConfig
+from munit_tf.config.options import RANDOM_FEATURES, DataConfig, ModelConfig, Options
 from munit_tf.config.schema import option
 from munit_tf.errors import InputError
 from munit_tf.terminal import say
@@ -58,21 +58,33 @@ def publish(config: PublishConfig) -> None:
     if output.exists():
         raise InputError(f"--output={config.output} exists: choose another")
     options, checkpoint, model = loading.load_run(config.run, "float32", config.weights, config.averaged)
-    prefix = "averages/" if config.averaged and options.model.ema_half_life else ""
     state = {
-        f"{prefix}{name}": tf.Variable(tf.cast(weight, tf.float16))
+        name: tf.Variable(tf.cast(weight, tf.float16))
         for name, weight in model.named_weights().items()
         if name.startswith("generators/")
     }
     for name, half in state.items():
         if not np.isfinite(half.numpy()).all():
             raise InputError(f"{name} has values that are too large for half precision")
-    data = DataConfig(dataset=config.dataset, resize=options.data.resize, image_size=options.data.image_size)
-    train = dataclasses.replace(options.train, output=None, init_from=None)
-    folder.write_options(dataclasses.replace(options, data=data, train=train))
+    folder.write_options(_without_paths(options, config.dataset))
     checkpoints.write(folder.checkpoints, checkpoint.step, {"step": model.step, **state})
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
     say(f"written to: {os.path.relpath(output)} ({size / 1e6:.1f} MB)")
+
+
+def _without_paths(options: Options, dataset: Optional[str]) -> Options:
+    """The options of the published run: no files of this machine, and no averages besides the weights."""
+    data = DataConfig(
+        dataset=dataset,
+        edges=options.data.edges and not dataset,
+        resize=options.data.resize,
+        image_size=options.data.image_size,
+    )
+    train = dataclasses.replace(options.train, output=None, init_from=None, validate_with=RANDOM_FEATURES)
+    model = dataclasses.replace(options.model, ema_half_life=0)
+    if hasattr(model, "vgg_weights"):
+        model = dataclasses.replace(model, vgg_weights=None)
+    return Options(data, train, model)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from munit_tf.errors import InputError
 RECIPES = ("fast",)
 # The models that are part of the package, as values of flags for run folders.
 PRETRAINED = ("pretrained/edges2flowers",)
+PRETRAINED_NAMES = (*PRETRAINED, *(name.rpartition("/")[2] for name in PRETRAINED))
 # Values of --validate_with that are not folders.
 RANDOM_FEATURES = "random"
 INCEPTION_FEATURES = "inception"
@@ -98,7 +99,7 @@ class TrainConfig(Config):
         "another run folder: start with its weights, on other images or at another size; the networks must "
         f"be the same; or {one_of(PRETRAINED)}",
         path=True,
-        names=PRETRAINED,
+        names=PRETRAINED_NAMES,
         remote=True,
     )
     resume: str = option(
@@ -182,7 +183,7 @@ class ModelConfig(Config):
         None,
         f"run folder of the model, or {one_of(PRETRAINED)}",
         path=True,
-        names=PRETRAINED,
+        names=PRETRAINED_NAMES,
         remote=True,
         required=True,
     )

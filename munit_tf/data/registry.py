@@ -48,7 +48,8 @@ class Entry:
         license: the terms of use, in a few words.
         load: (name, DataConfig) -> (train, test), the two dicts of `Dataset`; without "a" if `edges`.
         is_here: (name, DataConfig) -> whether `load` needs no download.
-        edges: domain a consists of the edges of domain b's photos.
+        edges: domain a consists of the edges of domain b's photos, which `open_dataset` computes.
+        has_edges: domain a consists of edges that come with the data set.
         attribution: whom to credit, and where they are listed; "" if nobody is listed here.
     """
 
@@ -59,6 +60,7 @@ class Entry:
     load: Callable[[str, DataConfig], _Sources]
     is_here: Callable[[str, DataConfig], bool] = lambda name, config: True
     edges: bool = False
+    has_edges: bool = False
     attribution: str = ""
 
 
@@ -95,8 +97,8 @@ def makes_edges(config: DataConfig) -> bool:
 
 
 def has_edges(config: DataConfig) -> bool:
-    """Whether domain a consists of edges, whoever has drawn them."""
-    return makes_edges(config) or (config.dataset in ENTRIES and ENTRIES[config.dataset].a == "edges")
+    """Whether domain a consists of edges, also if they come with the data set."""
+    return makes_edges(config) or (config.dataset in ENTRIES and ENTRIES[config.dataset].has_edges)
 
 
 def is_for_edges(dataset: str) -> bool:
@@ -275,11 +277,12 @@ def _tfds_entry(
     def is_here(name: str, config: DataConfig) -> bool:
         return tfds.is_here(name, recipe, config)
 
-    return Entry(a, b, f"TFDS {recipe.dataset}", license, load, is_here, edges, attribution)
+    origin = f"TFDS {recipe.dataset}"
+    return Entry(a, b, origin, license, load, is_here, edges, attribution=attribution)
 
 
 def _archive_entry(a: str, b: str, license: str) -> Entry:
-    return Entry(a, b, "pix2pix archive", license, _load_archive, archives.is_here)
+    return Entry(a, b, "pix2pix archive", license, _load_archive, archives.is_here, has_edges=a == "edges")
 
 
 _FLICKR = "unclear (photographers on Flickr)"

@@ -27,7 +27,7 @@ from munit_tf.evaluation.options import METRICS, EvaluateConfig
 from munit_tf.evaluation.translator_under_test import TranslatorUnderTest
 from munit_tf.metrics.lpips import PROTOCOLS
 from munit_tf.runs import loading
-from munit_tf.runs.run_folder import pretrained_folder
+from munit_tf.runs.run_folder import PRETRAINED_FOLDER, RunFolder
 from munit_tf.storage import json_files
 from munit_tf.storage.atomic import atomic_write
 from munit_tf.storage.paths import RemotePath, absolute, to_path
@@ -54,10 +54,11 @@ def evaluate(config: EvaluateConfig) -> dict[str, dict[str, Any]]:
     networks = FeatureNetworks(config)
     paths = [str(config.run), *(config.compare or ())]
     for path in paths:
-        if part := pretrained_folder(path):
+        folder = RunFolder.to_read(path).path
+        if isinstance(folder, pathlib.Path) and folder.resolve().parent == PRETRAINED_FOLDER.resolve():
             raise InputError(
-                f"--run={path}: results are written into the folder, and this one is part of the package: "
-                f"copy it first: cp -r {shlex.quote(str(part))} {part.name}"
+                f"{path} is part of the package, and results are written into the run folder: copy it first: "
+                f"cp -r {shlex.quote(str(folder))} runs/{folder.name}"
             )
         loading.find_checkpoint(path, config.weights)  # Raises InputError before any run is evaluated.
         if (to_path(path) / FILE).is_dir():

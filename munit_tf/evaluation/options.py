@@ -6,7 +6,7 @@ import dataclasses
 import os
 from typing import Optional
 
-from munit_tf.config.options import ModelConfig
+from munit_tf.config.options import PRETRAINED_NAMES, ModelConfig
 from munit_tf.config.schema import option
 
 METRICS = (
@@ -32,6 +32,7 @@ class EvaluateConfig(ModelConfig):
         None,
         "other run folders, RUN2,RUN3, to show in the same table; evaluated if they have no current results",
         path=True,
+        names=PRETRAINED_NAMES,
         remote=True,
     )
     metrics: Optional[tuple[str, ...]] = option(

@@ -13,7 +13,7 @@ _API = "/gradio_api/"
 # The paths that the page requests. Everything else, including the API documentation, is not found.
 _PATHS = ("/", "/theme.css", "/favicon.ico", *(_API + name for name in ("app_id", "startup-events")))
 _PATHS += tuple(_API + name for name in ("queue/join", "queue/data", "upload", "upload_progress"))
-_PATHS += (_API + "component_server/",)  # Drawings, while they are drawn.
+_DRAWINGS = _API + "component_server/"
 _FOLDERS = ("/assets/", "/static/", _API + "heartbeat/", _API + "file=")
 
 
@@ -26,10 +26,12 @@ class Guard:
     Args:
         app: the ASGI application that answers all other requests.
         hosts: further host names of the server, with a port if browsers show one; may change while it runs.
+        drawings: whether the page sends drawings.
     """
 
-    def __init__(self, app: Callable, hosts: set[str]):
+    def __init__(self, app: Callable, hosts: set[str], drawings: bool):
         self._app = app
+        self._paths = {*_PATHS, _DRAWINGS} if drawings else set(_PATHS)
         self._hosts = hosts
 
     async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
@@ -61,18 +63,18 @@ class Guard:
         own = {f"{scheme}://{name}" for scheme in ("http", "https") for name in known}
         if not own.issuperset(values(b"origin")):
             return PlainTextResponse("Requests from other pages are refused.\n", 403)
-        if scope["path"] not in _PATHS and not scope["path"].startswith(_FOLDERS):
+        if scope["path"] not in self._paths and not scope["path"].startswith(_FOLDERS):
             return PlainTextResponse("Not found.\n", 404)
         return None
 
 
-def app_options(hosts: set[str]) -> dict[str, Any]:
-    """Options for Gradio's FastAPI application; `hosts` as for `Guard`."""
+def app_options(hosts: set[str], drawings: bool) -> dict[str, Any]:
+    """Options for Gradio's FastAPI application; the arguments are those of `Guard`."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         # Outermost, because some of Gradio's own middleware answers requests itself.
-        app.middleware_stack = Guard(app.middleware_stack, hosts)
+        app.middleware_stack = Guard(app.middleware_stack, hosts, drawings)
         yield
 
     async def unknown_function(request: Any, error: Exception) -> PlainTextResponse:

@@ -46,6 +46,7 @@ class ModelService:
         model: the model.
         guided: whether it can encode the style of a picture.
         subject: the name of its training data.
+        resize: the shorter side of pictures after resizing, in pixels.
         small: whether pictures are so small that the page enlarges them.
         no_images_reason: why the images of the data set are unavailable, in a sentence, or None.
 
@@ -56,14 +57,14 @@ class ModelService:
     def __init__(
         self, run: str | pathlib.Path, max_pixels: int, weights: str = "newest", averaged: bool = True
     ) -> None:
-        options = run_folder.RunFolder(run).options()
+        options = run_folder.RunFolder.to_read(run).options()
         self.model = loading.load(run, weights=weights, averaged=averaged)
         self.guided = self.model.has_style_encoder and bool(self.model.style_dim)
         self._dataset = options.data.dataset or ""
         self.subject = self._dataset.rstrip("/").rpartition("/")[2] or "own images"
-        self._resize = options.data.resize
+        self.resize = options.data.resize
         self._max_pixels = max_pixels
-        self.small = min(self._resize, max_pixels**0.5) < _SMALL
+        self.small = min(self.resize, max_pixels**0.5) < _SMALL
         self._has_edges = registry.has_edges(options.data)
         self._images, self.no_images_reason = open_images(options.data)
         self._networks = {name: PaddedInference(self.model, name) for name in self.model.directions}
@@ -77,6 +78,10 @@ class ModelService:
     def is_drawn(self, direction: str) -> bool:
         """Whether the source domain consists of edges, which visitors can draw."""
         return DIRECTIONS[direction].source == "a" and self._has_edges
+
+    def first_thing_to_do(self, direction: str) -> str:
+        """What a visitor must do before anything can be translated, as a sentence."""
+        return "Draw, or choose a picture." if self.is_drawn(direction) else "Choose a picture first."
 
     def pictures(self, domain: str, page: int) -> list[Picture]:
         """The readable ones among PICTURES_SHOWN images of the data set; after the last, the first follow."""
@@ -93,12 +98,12 @@ class ModelService:
 
     def read(self, path: str, edges: bool = False) -> Picture:
         """Reads an uploaded file, or the edges of a photo; raises InputError, see `photos.read`."""
-        picture = photos.read(path, self._resize, self._max_pixels)
+        picture = photos.read(path, self.resize, self._max_pixels)
         return dataclasses.replace(picture, image=draw_edges(picture.image)) if edges else picture
 
     def to_picture(self, name: str, image: Image.Image) -> Picture:
         """An RGB image as a picture of the page."""
-        return photos.fit(name, image, self._resize, self._max_pixels)
+        return photos.fit(name, image, self.resize, self._max_pixels)
 
     def random_codes(self, count: int, seed: int) -> np.ndarray:
         """Style codes [count,style_dim] from the prior, the same as with `translate --seed`."""

@@ -25,9 +25,9 @@ from munit_tf.inference.interpolation import slerp
 
 _SLIDER_RANGE = 3
 _REDRAW_EVERY_S = 1.0
-# In pixels. Lines are about as wide as in training, relative to the picture.
-_CANVAS, _PEN = 512, 6
-_CANVAS_HEIGHT = 400
+# In pixels. Gradio shows the canvas scaled down.
+_CANVAS, _CANVAS_HEIGHT = 512, 400
+_PEN = 1.5  # As in training, in pixels of the picture.
 _DELETE_FILES = 3600, 24 * 3600  # In seconds: every hour, deletes files older than a day.
 # On each event, Gradio updates every component that ever showed progress. Without any, sliders are faster.
 _EVENT = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
@@ -90,7 +90,7 @@ class _Direction:
         self._sliders: list[gr.Slider] = []
         self._galleries: dict[str, gr.Gallery] = {}  # By the attribute of Session that they show.
         with gr.Column(elem_classes="pixels" if service.small else ""):
-            if service.is_drawn(direction):  # Nothing above a drawing may change its height.
+            if service.is_drawn(direction):  # The canvas must not move while someone draws.
                 self._choices()
                 self._equation()
             else:
@@ -106,14 +106,14 @@ class _Direction:
             with gr.Column(scale=2, min_width=300, elem_classes="card"):
                 if self._service.is_drawn(self._direction):
                     gr.HTML("<h2>Draw</h2><p>Outlines, with the mouse or a finger.</p>")
-                    self._drawing = _sketchpad("drawing")
+                    self._drawing = _sketchpad("drawing", self._service.resize)
                 reason = self._service.no_images_reason
                 text = f"{reason} Upload" if reason else "Test images of the data set. Or upload"
                 gr.HTML(f"<h2>Choose a picture</h2><p>{html.escape(text)} your own.</p>")
-                self._photo, self._more_pictures = self._choice("pictures", "photo")
                 if self._service.is_drawn(self._direction):
                     label = "Uploads are photos: translate their edges"
                     self._edges = gr.Checkbox(True, label=label, container=False, elem_classes="edges")
+                self._photo, self._more_pictures = self._choice("pictures", "photo")
             with gr.Column(scale=3, min_width=300, elem_classes="card"), gr.Tabs():
                 self._tabs()
 
@@ -123,7 +123,7 @@ class _Direction:
             with gr.Column(elem_classes=["card", "content"], min_width=0):
                 title = "Content" if self._styled else "Before"
                 gr.HTML(f"<h2>{title}</h2><p>What the picture shows.</p>")
-                text = "Choose a picture."
+                text = self._service.first_thing_to_do(self._direction)
                 self._before = gr.HTML(f'<div class="empty">{text}</div>', elem_classes="before")
             if self._styled:
                 with gr.Column(elem_classes=["card", "style"], min_width=0):
@@ -200,10 +200,8 @@ class _Direction:
         if self._styled:
             self._fill(self._before.change, "kept")
             self._fill(self._before.change, "random")
-        uploads = [self._photo, self._more_pictures]
         drawn = self._service.is_drawn(self._direction)
-        if drawn:
-            uploads.append(self._edges)
+        uploads = self._photo, self._more_pictures, self._edges if drawn else None
         self._connect_choice("pictures", Session.choose, self._shown_picture, *uploads)
         if drawn:
             # While an image is computed, only the latest drawing is queued.
@@ -245,10 +243,10 @@ class _Direction:
 
         return event(run, [self._session, *inputs], **{"outputs": self._outputs, **_EVENT, **options})
 
-    def _connect_choice(self, name, use, show, file=None, more=None, *options):
+    def _connect_choice(self, name, use, show, file=None, more=None, edges=None):
         """Calls `use` with the item of a gallery that is clicked, or with an uploaded picture.
 
-        `options` are the components whose values `ImageList.add` takes after the path.
+        `edges` is the checkbox that says whether uploads are photos whose edges are translated.
         """
 
         def choose(session: Session, event: gr.SelectData) -> None:
@@ -257,9 +255,9 @@ class _Direction:
                 raise InputError(_EXPIRED)
             use(session, items[event.index])
 
-        def add(session, path, *options):
+        def add(session, path, edges=False):
             try:
-                use(session, getattr(session, name).add(path, *options))
+                use(session, getattr(session, name).add(path, edges))
                 return {file: None, **show(session), **self._shown_list(session, name)}
             except InputError as error:  # An exception would leave the file in its field.
                 gr.Warning(html.escape(str(error)), duration=None)
@@ -271,7 +269,7 @@ class _Direction:
 
         self._on(self._galleries[name].select, choose, show=show)
         if file:
-            self._on(file.upload, add, file, *options)
+            self._on(file.upload, add, *filter(None, (file, edges)))
         if more:
             self._on(more.click, show_more)
 
@@ -411,7 +409,7 @@ def _errors_shown(session: Any) -> Iterator[None]:
 
 def _choose_drawing(session: Session, value: dict[str, Any] | None) -> None:
     drawing = value and value["composite"]
-    if drawing and drawing.convert("L").getextrema()[0] < 255:  # An empty one comes when the page is opened.
+    if drawing and drawing.convert("L").getextrema()[0] < 255:  # Gradio sends an empty one at first.
         session.choose_drawing(drawing)
 
 
@@ -443,14 +441,38 @@ def _image(name: str, **options: Any) -> gr.Image:
     return gr.Image(interactive=False, elem_classes=["image", name], **look, **options)
 
 
-def _sketchpad(name: str) -> gr.Sketchpad:
-    look = dict(show_label=False, container=False, buttons=[], elem_classes=name)
-    size = dict(canvas_size=(_CANVAS, _CANVAS), fixed_canvas=True, height=_CANVAS_HEIGHT)
-    size |= dict(layers=False, transforms=(), value=Image.new("RGB", (_CANVAS, _CANVAS), "white"))
-    brush = gr.Brush(default_size=_PEN, colors=["#000000"], color_mode="fixed")
-    return gr.Sketchpad(
-        type="pil", image_mode="RGB", brush=brush, eraser=gr.Eraser(default_size=5 * _PEN), **size, **look
+def _sketchpad(name: str, resize: int) -> gr.Sketchpad:
+    pen = max(2, round(_PEN * _CANVAS / resize))
+    brush = gr.Brush(default_size=pen, colors=["#000000"], color_mode="fixed")
+    sketchpad = gr.Sketchpad(
+        Image.new("RGB", (_CANVAS, _CANVAS), "white"),
+        type="pil",
+        image_mode="RGB",
+        brush=brush,
+        eraser=gr.Eraser(default_size=5 * pen),
+        canvas_size=(_CANVAS, _CANVAS),
+        fixed_canvas=True,
+        height=_CANVAS_HEIGHT,
+        layers=False,
+        transforms=(),
+        buttons=[],
+        show_label=False,
+        container=False,
+        elem_classes=name,
     )
+    sketchpad.accept_blobs = _of_one_layer(sketchpad.accept_blobs)
+    return sketchpad
+
+
+def _of_one_layer(accept_blobs: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Gradio's function that takes a part of a drawing makes a list as long as the browser asks for."""
+
+    @functools.wraps(accept_blobs)
+    def accept(data: Any) -> None:
+        if str(data.data["index"]) in ("0", "null", "None", ""):
+            accept_blobs(data)
+
+    return accept
 
 
 def _gallery(name: str) -> gr.Gallery:

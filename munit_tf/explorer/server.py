@@ -51,6 +51,7 @@ def serve(
 
         blocks = page.build(service)
         blocks.queue(default_concurrency_limit=4)
+        drawings = any(map(service.is_drawn, service.model.directions))
         try:
             _, address, public_address = blocks.launch(
                 server_name="127.0.0.1",
@@ -67,7 +68,7 @@ def serve(
                 enable_monitoring=False,
                 mcp_server=False,
                 run_history=False,
-                app_kwargs=guard.app_options(hosts),
+                app_kwargs=guard.app_options(hosts, drawings),
             )
         except OSError as error:
             blocks.close(verbose=False)

@@ -131,17 +131,20 @@ class Session:
             InputError: no picture is selected, there is not enough memory, or the result is not finite.
         """
         if self.encoded is None:
-            raise InputError("Choose a picture first.")
+            raise InputError(self._service.first_thing_to_do(self._direction))
         return self._service.translations(self.encoded, self._direction, codes)
 
     def table(self, count: int) -> list[tuple[Picture, list[np.ndarray]]]:
         """[(picture, [its translation in each kept style])] for the selected picture and the next ones."""
         if self.picture is None:
-            raise InputError("Choose a picture first.")
+            raise InputError(self._service.first_thing_to_do(self._direction))
+        # A drawing is not in the list.
         start = next((i for i, each in enumerate(self.pictures) if each is self.picture), 0)
+        others = self.pictures[start:] + self.pictures[:start]
+        pictures = [self.picture, *(each for each in others if each is not self.picture)]
         codes = None if self.style is None else np.stack(self.kept)
         encode, direction = self._service.encode, self._direction
         return [
             (each, list(self._service.translations(encode(each, direction), direction, codes)))
-            for each in (self.pictures[start:] + self.pictures[:start])[:count]
+            for each in pictures[:count]
         ]

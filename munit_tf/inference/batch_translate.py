@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from munit_tf.config.options import DataConfig
+from munit_tf.data import registry
 from munit_tf.errors import InputError
 from munit_tf.inference import result_grid, styles
 from munit_tf.inference.input_images import Inputs
@@ -18,6 +21,11 @@ from munit_tf.inference.output_folder import OutputFolder
 from munit_tf.inference.padded_inference import PaddedInference
 from munit_tf.models.translator import Translator
 from munit_tf.runs import loading, run_folder
+from munit_tf.terminal import say
+
+# Drawings have a brighter mean, in 0 to 255, and a smaller mean range of R, G and B.
+_DARKEST_DRAWING = 150
+_MOST_COLOR = 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,9 +58,12 @@ def translate(options: Any) -> Done:
         InputError: for everything that the user can fix. Files written before it are complete and kept.
     """
     styles.check(options)
-    folder = run_folder.RunFolder(options.run)
-    resize = folder.options().data.resize
+    if options.edges and options.direction != "a2b":
+        raise InputError("--edges is for drawings to photos, --direction=a2b: leave one of them out")
+    data = run_folder.RunFolder.to_read(options.run).options().data
+    resize = data.resize
     inputs = Inputs(options.input, None if options.keep_size else resize, options.edges)
+    _check_edges(options, data, inputs)
     stems = inputs.stems()
     model = loading.load(options.run, weights=options.weights, averaged=options.averaged)
     if options.direction not in model.directions:
@@ -72,6 +83,22 @@ def translate(options: Any) -> Done:
         output.write_grid(result_grid.make(inputs, stems, output, chosen))
         job.run([i for i in waiting if i >= rows], bar)
     return Done(len(inputs), len(waiting), len(inputs) - len(waiting), rows)
+
+
+def _check_edges(options: Any, data: DataConfig, inputs: Inputs) -> None:
+    """Warns of photos for a model that was trained on edges, and of edges for one that was not."""
+    warning = None
+    if options.edges and not registry.has_edges(data):
+        warning = f"{options.run} may not have been trained on edges, and --edges translates edges"
+    if not options.edges and options.direction == "a2b" and registry.has_edges(data):
+        channels = np.asarray(inputs.picture(0)).reshape(-1, 3).astype(float)
+        if channels.mean() < _DARKEST_DRAWING or np.ptp(channels, axis=1).mean() > _MOST_COLOR:
+            name = os.path.basename(inputs.paths[0])
+            warning = (
+                f"{name} looks like a photo, and the model expects drawings: --edges translates its edges"
+            )
+    if warning:
+        say(f"warning: {warning}", file=sys.stderr)
 
 
 class _Job:

@@ -15,7 +15,7 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
-from typing import NamedTuple, Union
+from typing import Any, NamedTuple, Union
 
 import numpy as np
 import tensorflow as tf
@@ -191,7 +191,7 @@ def parts(checkpoint: Checkpoint) -> set[str]:
 
 
 def restore(variables: Mapping[str, tf.Variable], checkpoint: Checkpoint) -> None:
-    """Sets variables from a Checkpoint.
+    """Sets variables from a Checkpoint; values in half precision are converted.
 
     Args:
         variables: {name: tf.Variable}.
@@ -227,32 +227,34 @@ def _restore(variables: Mapping[str, tf.Variable], checkpoint: Checkpoint) -> No
         if name.split("/")[0] in kinds:
             raise InputError(f"{problem}: the model has no {name}")
     # Published models have weights in half precision.
-    halves = {
-        name: tf.Variable(tf.zeros(variable.shape, tf.float16))
-        for name, variable in variables.items()
-        if contents[name].dtype == tf.float16 != variable.dtype
-    }
-    stored = tf.train.Checkpoint(**{**variables, **halves})
-    stored.read(_prefix(checkpoint)).assert_existing_objects_matched().expect_partial()
-    for name, half in halves.items():
-        variables[name].assign(tf.cast(half, variables[name].dtype))
+    halves = {name for name in variables if contents[name].dtype == tf.float16}
+    reader = _reader(checkpoint)
+    for name in halves:
+        variables[name].assign(tf.cast(reader.get_tensor(contents[name].key), variables[name].dtype))
+    others = tf.train.Checkpoint(**{name: each for name, each in variables.items() if name not in halves})
+    others.read(_prefix(checkpoint)).assert_existing_objects_matched().expect_partial()
 
 
 class _Stored(NamedTuple):
-    """The shape and the type of a variable in a checkpoint."""
+    """A variable in a checkpoint."""
 
+    key: str
     shape: tuple[int, ...]
     dtype: tf.DType
 
 
 def _contents(checkpoint: Checkpoint) -> dict[str, _Stored]:
-    # tf.train.list_variables first asks whether the path is a folder, and ram:// says so for every prefix.
-    reader = tf.compat.v1.train.NewCheckpointReader(_prefix(checkpoint))
+    reader = _reader(checkpoint)
     dtypes = reader.get_variable_to_dtype_map()
     return {
-        _unescape(key): _Stored(tuple(shape), dtypes[key])
+        _unescape(key): _Stored(key, tuple(shape), dtypes[key])
         for key, shape in reader.get_variable_to_shape_map().items()
     }
+
+
+def _reader(checkpoint: Checkpoint) -> Any:
+    # tf.train.list_variables first asks whether the path is a folder, and ram:// says so for every prefix.
+    return tf.compat.v1.train.NewCheckpointReader(_prefix(checkpoint))
 
 
 def _prefix(checkpoint: Checkpoint) -> str:

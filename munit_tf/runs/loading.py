@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
@@ -137,7 +138,7 @@ def find_checkpoint(
     """
     if weights not in ("newest", "best"):
         raise InputError(f"weights={weights!r}: must be 'newest' or 'best'")
-    folder = RunFolder(path)
+    folder = RunFolder.to_read(path)
     options = folder.options()
     if weights == "best":
         checkpoint = folder.best_checkpoint()
@@ -171,7 +172,7 @@ def init_from(model: Translator, options: Options) -> int:
         except InputError as error:
             raise InputError(f"--init_from={path}: {error}{_advice(theirs, options)}") from error
         if not _has_discriminators(checkpoint):
-            say(f"{path} has no discriminators: they start with random weights")
+            say(f"{path} has no discriminators: they start with random weights", file=sys.stderr)
         return checkpoint.step
 
     return _with_checkpoint(path, "newest", restore)
@@ -209,9 +210,7 @@ def _with_checkpoint(
 def _restore_weights(
     variables: dict[str, tf.Variable], options: Options, checkpoint: checkpoints.Checkpoint, averaged: bool
 ) -> None:
-    """Restores {name: weight}, or averages where they exist; published models have nothing else."""
-    if not averaged and "generators" not in checkpoints.parts(checkpoint):
-        raise InputError(f"{checkpoint.path} has only averages of the generators' weights, not the weights")
+    """Restores {name: weight}, or averages where they exist; published models have no discriminators."""
     if not _has_discriminators(checkpoint):
         variables = {name: each for name, each in variables.items() if not name.startswith("discriminators/")}
     if averaged and options.model.ema_half_life:

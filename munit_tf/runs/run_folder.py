@@ -16,7 +16,7 @@ import tensorflow as tf
 import munit_tf
 from munit_tf.cli import command_line
 from munit_tf.config import format_version
-from munit_tf.config.options import PRETRAINED, Options
+from munit_tf.config.options import PRETRAINED_NAMES, Options
 from munit_tf.errors import InputError
 from munit_tf.models import METHODS
 from munit_tf.runs import checkpoints, log
@@ -26,6 +26,7 @@ from munit_tf.storage.locks import exclusive_lock
 from munit_tf.storage.paths import RemotePath, remove_tree, to_path
 from munit_tf.terminal import say
 
+PRETRAINED_FOLDER = pathlib.Path(munit_tf.__file__).parent / "pretrained"
 CONFIGS = {name: model_class.config_class for name, model_class in METHODS.items()}
 
 
@@ -33,14 +34,14 @@ class RunFolder:
     """The files of one run. The constructor writes nothing.
 
     Args:
-        path: the folder, or its URI, or the name of a pretrained model; see `pretrained_folder`.
+        path: the folder, or its URI.
 
     Raises:
         InputError: TensorFlow has no file system for the path, or cannot restore from it.
     """
 
     def __init__(self, path: str | os.PathLike | RemotePath) -> None:
-        self.path = pretrained_folder(path) or to_path(path)
+        self.path = to_path(path)
         if set(str(self.path)) & set("[]*?\\"):
             raise InputError(
                 f"run folder {path}: TensorFlow takes [ ] * ? \\ in a checkpoint's path as patterns"
@@ -53,6 +54,21 @@ class RunFolder:
         self.tensorboard = self.path / "tensorboard"
         self.log = self.path / "log.jsonl"
         self.rollbacks = self.path / "rollbacks.json"
+
+    @classmethod
+    def to_read(cls, path: str | os.PathLike | RemotePath) -> RunFolder:
+        """The folder at `path`, or that of the pretrained model with this name.
+
+        Args:
+            path: the folder, or its URI, or one of `PRETRAINED_NAMES`. A folder of one's own with such a name
+                is "./NAME".
+
+        Raises:
+            InputError: as for the constructor.
+        """
+        if path in PRETRAINED_NAMES:
+            return cls(PRETRAINED_FOLDER / str(path).rpartition("/")[2])
+        return cls(path)
 
     def newest_checkpoint(self) -> checkpoints.Checkpoint | None:
         """The newest complete Checkpoint, or None if there are no checkpoints.
@@ -170,18 +186,6 @@ class RunFolder:
     def truncate_log(self, step: int) -> list[dict[str, Any]]:
         """Removes the rows of `log.jsonl` after a step; returns the others. See `log.truncate`."""
         return log.truncate(self.log, step)
-
-
-def pretrained_folder(path: str | os.PathLike | RemotePath) -> pathlib.Path | None:
-    """The folder of a model that is part of this package, or None if `path` names none.
-
-    Args:
-        path: "pretrained/NAME", or NAME. For a folder of one's own of this name, write "./NAME".
-    """
-    names = {name for each in PRETRAINED for name in (each, each.rpartition("/")[2])}
-    if path not in names:
-        return None
-    return pathlib.Path(munit_tf.__file__).parent / "pretrained" / str(path).rpartition("/")[2]
 
 
 def _are_rollbacks(rows: Any) -> bool:

@@ -12,7 +12,6 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
@@ -26,32 +25,28 @@ from munit_tf.storage.atomic import atomic_write
 from munit_tf.training.sample_monitor import SampleMonitor
 
 
-class StepCallback(keras.callbacks.Callback, abc.ABC):
-    """Calls `after_step(step, logs)` with the step of the run.
+class StepCallback(abc.ABC):
+    """Looks at the steps of a run; see `take_steps`, which calls it.
 
-    `take_steps` computes the next step while callbacks look at the last one, except at steps at which one of
-    them `needs_state`.
-
-    Args:
-        first_step: steps taken before this call of `take_steps`.
+    Attributes:
+        ends_training: whether no further step is taken.
     """
 
-    def __init__(self, first_step: int) -> None:
-        super().__init__()
-        self.first_step = first_step
+    ends_training = False
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Called after each step; `batch` counts from 0 in every call of `take_steps`."""
-        self.after_step(self.first_step + batch + 1, logs or {})
-
-    def needs_state(self, step: int) -> bool:
-        """Whether `after_step` needs the model as it is after this step, or the time at which it ends."""
+    def precedes_next(self, step: int) -> bool:
+        """Whether the next step may only begin after `after_step`, which for example saves the weights."""
         del step
         return True
 
     @abc.abstractmethod
-    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
-        """Called after a step; `logs` is the result of `train_step`, {name: number}."""
+    def after_step(self, step: int, logs: Mapping[str, float]) -> None:
+        """Called after each step.
+
+        Args:
+            step: steps taken since the start of the run.
+            logs: the result of `train_step`.
+        """
 
 
 class TerminateOnNonFinite(StepCallback):
@@ -60,11 +55,11 @@ class TerminateOnNonFinite(StepCallback):
     It must be the first callback, so that no other one handles that step.
     """
 
-    def needs_state(self, step: int) -> bool:
-        """No. Checkpoints, which do, are only written after this callback has seen their step."""
+    def precedes_next(self, step: int) -> bool:
+        """False; it still precedes the checkpoint of its step."""
         return False
 
-    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+    def after_step(self, step: int, logs: Mapping[str, float]) -> None:
         """Checks the losses."""
         wrong = [name for name, value in logs.items() if not math.isfinite(value)]
         if wrong:
@@ -84,7 +79,7 @@ class ProgressBar(StepCallback):
     """
 
     def __init__(self, first_step: int, last_step: int, batch_size: int) -> None:
-        super().__init__(first_step)
+        self._first_step = first_step
         self._last_step = last_step
         self._batch_size = batch_size
 
@@ -94,7 +89,7 @@ class ProgressBar(StepCallback):
         interval = 0.5 if sys.stderr.isatty() else 30
         self._bar = tqdm(
             total=self._last_step,
-            initial=self.first_step,
+            initial=self._first_step,
             unit="step",
             mininterval=interval,
             dynamic_ncols=True,
@@ -110,11 +105,11 @@ class ProgressBar(StepCallback):
         """Closes the bar."""
         self._bar.close()
 
-    def needs_state(self, step: int) -> bool:
-        """No."""
+    def precedes_next(self, step: int) -> bool:
+        """False."""
         return False
 
-    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+    def after_step(self, step: int, logs: Mapping[str, float]) -> None:
         """Updates the bar."""
         shown = {name: f"{logs[name]:.3f}" for name in ("loss_g", "loss_d")}
         rate = self._bar.format_dict["rate"]
@@ -203,7 +198,7 @@ class Log(StepCallback):
         batch_size: int,
         earlier: Iterable[Mapping[str, Any]],
     ) -> None:
-        super().__init__(first_step)
+        self._first_step = first_step
         self._every = every
         self._folder = folder
         self._writer = writer
@@ -211,13 +206,13 @@ class Log(StepCallback):
         self._batch_size = batch_size
         self._checks = Checks(collapse_checks, earlier)
 
-    def needs_state(self, step: int) -> bool:
-        """For the measures; and after the first step, which includes building the graph, for the time."""
-        return step % self._every == 0 or step == self.first_step + 1
+    def precedes_next(self, step: int) -> bool:
+        """True if a row is due; and after the first step, which includes building the graph, for the time."""
+        return step % self._every == 0 or step == self._first_step + 1
 
-    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+    def after_step(self, step: int, logs: Mapping[str, float]) -> None:
         """Writes a row."""
-        if step == self.first_step + 1:
+        if step == self._first_step + 1:
             self._last = step, time.monotonic()
         if step % self._every:
             return
@@ -237,7 +232,6 @@ class Samples(StepCallback):
     """Writes sample grids to `samples/` and TensorBoard every `every` steps and at the last one.
 
     Args:
-        first_step: steps taken before this call of `take_steps`.
         last_step: the step at which training ends.
         every: steps between grids.
         folder: the run folder.
@@ -247,27 +241,25 @@ class Samples(StepCallback):
 
     def __init__(
         self,
-        first_step: int,
         last_step: int,
         every: int,
         folder: RunFolder,
         writer: tf.summary.SummaryWriter,
         monitor: SampleMonitor,
     ) -> None:
-        super().__init__(first_step)
         self._last_step = last_step
         self._every = every
         self._folder = folder
         self._writer = writer
         self._monitor = monitor
 
-    def needs_state(self, step: int) -> bool:
-        """If grids are due."""
+    def precedes_next(self, step: int) -> bool:
+        """True if grids are due."""
         return step % self._every == 0 or step == self._last_step
 
-    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+    def after_step(self, step: int, logs: Mapping[str, float]) -> None:
         """Writes the grids if they are due."""
-        if not self.needs_state(step):
+        if not self.precedes_next(step):
             return
         grids = self._monitor.grids()
         with self._folder.writing():
@@ -291,18 +283,18 @@ class Checkpoints(StepCallback):
     """
 
     def __init__(self, first_step: int, every: int, folder: RunFolder, manager: CheckpointManager) -> None:
-        super().__init__(first_step)
+        self._first_step = first_step
         self._every = every
         self._folder = folder
         self._manager = manager
 
-    def needs_state(self, step: int) -> bool:
-        """If a checkpoint is due."""
+    def precedes_next(self, step: int) -> bool:
+        """True if a checkpoint is due."""
         return step % self._every == 0
 
-    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+    def after_step(self, step: int, logs: Mapping[str, float]) -> None:
         """Writes a checkpoint if it is due."""
-        if self.needs_state(step):
+        if self.precedes_next(step):
             self.save()
 
     def save(self) -> None:
@@ -312,7 +304,7 @@ class Checkpoints(StepCallback):
             NotFinite: a weight or an optimizer variable is not finite.
             InputError: the folder cannot be written.
         """
-        if self._manager.step > self.first_step:
+        if self._manager.step > self._first_step:
             with self._folder.writing():
                 self._manager.save()
 
@@ -324,7 +316,6 @@ class StopOnSignal(StepCallback):
     it handles signals while it is entered.
 
     Args:
-        first_step: steps taken before this call of `take_steps`.
         workers: the processes of the run.
 
     Attributes:
@@ -333,8 +324,7 @@ class StopOnSignal(StepCallback):
 
     received: signal.Signals | None = None
 
-    def __init__(self, first_step: int, workers: Workers) -> None:
-        super().__init__(first_step)
+    def __init__(self, workers: Workers) -> None:
         self._workers = workers
         self._own = 0
 
@@ -355,16 +345,16 @@ class StopOnSignal(StepCallback):
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def needs_state(self, step: int) -> bool:
-        """With several workers, which must end after the same step."""
-        return self._workers.count > 1
+    def precedes_next(self, step: int) -> bool:
+        """True after a signal, and with several workers, which must end after the same step."""
+        return bool(self._own) or self._workers.count > 1
 
-    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+    def after_step(self, step: int, logs: Mapping[str, float]) -> None:
         """Ends training if a worker has received a signal."""
         received = self._workers.all_reduce_max(self._own)
         if received:
             self.received = signal.Signals(received)
-            self.model.stop_training = True
+            self.ends_training = True
 
     def _note(self, number: int, frame: types.FrameType | None) -> None:
         self._own = number

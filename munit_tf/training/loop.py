@@ -71,20 +71,20 @@ def train(options: Options) -> Optional[signal.Signals]:
         validator = None
         if held_out:
             validator = Validator(model, *held_out, train_options.seed, train_options.batch_size)
-        stop = stack.enter_context(callbacks.StopOnSignal(first_step, workers))
+        stop = stack.enter_context(callbacks.StopOnSignal(workers))
         while int(model.step.numpy()) < train_options.steps and not stop.received:
             workers.barrier()  # The chief has prepared the folder.
             first_step = int(model.step.numpy())
             rollbacks = [note["to"] for note in folder.read_rollbacks()]
-            steps = first_step, train_options.steps
-            batches = make_batches(workers.strategy, dataset, options, *steps, rollbacks)
+            steps = range(first_step, train_options.steps)
+            batches = make_batches(workers.strategy, dataset, options, steps.start, steps.stop, rollbacks)
             written = _nothing_written()
             if monitor:
                 written = _written(model, monitor, validator, folder, options)
             try:
                 with written as writers, pipeline.input_errors():
-                    hooks = [callbacks.TerminateOnNonFinite(first_step), *writers, stop]
-                    take_steps(model, batches, options, train_options.steps - first_step, hooks)
+                    hooks = [callbacks.TerminateOnNonFinite(), *writers, stop]
+                    take_steps(model, batches, options, steps, hooks)
             except NotFinite as error:
                 rollback.restore_last_finite(model, folder, train_options.on_nan, error)
         workers.barrier()  # The last checkpoint is complete before any worker ends.
@@ -175,19 +175,19 @@ def take_steps(
     model: Translator,
     batches: tf.distribute.DistributedDataset,
     options: Options,
-    count: int,
+    steps: range,
     step_callbacks: Sequence[StepCallback],
 ) -> None:
     """Takes training steps. Unlike `fit` of Keras 3, it accepts batches distributed over several machines.
 
-    A GPU does not wait for the callbacks: where none of them needs the model's state, they see a step's logs
-    while the next one is computed. All logs of a step are fetched at once.
+    A GPU does not wait for the callbacks: they see a step's logs while the next one is computed, unless one
+    of them must precede it. All logs of a step are fetched at once.
 
     Args:
         model: a compiled model.
         batches: from `make_batches`, with the model's strategy.
         options: the options of the run.
-        count: the number of steps.
+        steps: the numbers of steps taken before each of them.
         step_callbacks: called after each step, in this order.
     """
     strategy = model.distribute_strategy
@@ -211,26 +211,30 @@ def take_steps(
         # Every replica has the mean over all replicas.
         return tf.stack([strategy.experimental_local_results(logs[name])[0] for name in names])
 
-    def call_back(i: int, values: tf.Tensor) -> None:
+    def call_back(taken: int, values: tf.Tensor) -> None:
         logs = dict(zip(names, values.numpy().tolist()))
         for callback in step_callbacks:
-            callback.on_train_batch_end(i, logs)
+            callback.after_step(taken, logs)
 
-    model.stop_training = False
-    for callback in step_callbacks:
-        callback.set_model(model)
     iterator = iter(batches)
-    waiting: list[tuple[int, tf.Tensor]] = []  # The last step, if the callbacks have not seen it.
-    for i in range(count):
-        waiting.append((i, step(iterator)))
-        if len(waiting) > 1:
-            call_back(*waiting.pop(0))
-        if any(callback.needs_state(callback.first_step + i + 1) for callback in step_callbacks):
-            call_back(*waiting.pop(0))
-        if model.stop_training:
+    waiting: tuple[int, tf.Tensor] | None = None  # The last step, if the callbacks have not seen it.
+    for i in steps:
+        try:
+            values = step(iterator)
+        except Exception:
+            if waiting:
+                call_back(*waiting)
+            raise
+        if waiting:
+            call_back(*waiting)
+        waiting = i + 1, values
+        if any(callback.precedes_next(i + 1) for callback in step_callbacks):
+            call_back(*waiting)
+            waiting = None
+        if any(callback.ends_training for callback in step_callbacks):
             break
-    for each in waiting:
-        call_back(*each)
+    if waiting:
+        call_back(*waiting)
 
 
 def _nothing_written() -> contextlib.AbstractContextManager[list[StepCallback]]:
@@ -262,14 +266,12 @@ def _written(
         train_options.batch_size,
         earlier,
     )
-    samples = callbacks.Samples(
-        first_step, train_options.steps, train_options.sample_every, folder, writer, monitor
-    )
+    samples = callbacks.Samples(train_options.steps, train_options.sample_every, folder, writer, monitor)
     validation: list[StepCallback] = []
     if validator:
         best = loading.best_checkpoint_manager(folder, model)
         every = train_options.validate_every
-        validation = [Validation(first_step, every, folder, writer, validator, best, earlier)]
+        validation = [Validation(every, folder, writer, validator, best, earlier)]
     saving = callbacks.Checkpoints(first_step, train_options.checkpoint_every, folder, manager)
     with callbacks.ProgressBar(first_step, train_options.steps, train_options.batch_size) as bar:
         try:

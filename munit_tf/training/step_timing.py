@@ -6,7 +6,6 @@ import dataclasses
 import statistics
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 
@@ -53,9 +52,9 @@ def measure(options: Options) -> StepCost:
         model = loading.build_model(options)
         loading.compile_model(model, options)
     batches = loop.make_batches(strategy, dataset, options, 0, STEPS + 1)
-    clock = _Clock(0)
+    clock = _Clock()
     with pipeline.input_errors():
-        loop.take_steps(model, batches, options, STEPS + 1, [clock])
+        loop.take_steps(model, batches, options, range(STEPS + 1), [clock])
     times = [later - earlier for earlier, later in zip(clock.ends, clock.ends[1:])]
     device = describe(options.train.strategy, options.train.batch_size)
     return StepCost(device, statistics.median(times), peak_memory_mib())
@@ -64,9 +63,8 @@ def measure(options: Options) -> StepCost:
 class _Clock(StepCallback):
     """Records when each step ends, in seconds."""
 
-    def __init__(self, first_step: int) -> None:
-        super().__init__(first_step)
+    def __init__(self) -> None:
         self.ends: list[float] = []
 
-    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+    def after_step(self, step: int, logs: Mapping[str, float]) -> None:
         self.ends.append(time.monotonic())

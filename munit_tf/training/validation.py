@@ -28,7 +28,6 @@ class Validation(StepCallback):
     """Validates every `every` steps: a row in the log, `progress.png`, the best checkpoint, warnings.
 
     Args:
-        first_step: steps taken before this call of `take_steps`.
         every: steps between validations.
         folder: the run folder.
         writer: for TensorBoard.
@@ -39,7 +38,6 @@ class Validation(StepCallback):
 
     def __init__(
         self,
-        first_step: int,
         every: int,
         folder: RunFolder,
         writer: tf.summary.SummaryWriter,
@@ -47,7 +45,6 @@ class Validation(StepCallback):
         best: CheckpointManager,
         earlier: Iterable[Mapping[str, Any]],
     ) -> None:
-        super().__init__(first_step)
         self._every = every
         self._folder = folder
         self._writer = writer
@@ -58,18 +55,18 @@ class Validation(StepCallback):
         self._progress = Progress(self._rows)
         self._best_row = _best_row(folder, self._rows)
 
-    def needs_state(self, step: int) -> bool:
-        """If a validation is due."""
+    def precedes_next(self, step: int) -> bool:
+        """True if a validation is due."""
         return step % self._every == 0
 
-    def after_step(self, step: int, logs: Mapping[str, Any]) -> None:
+    def after_step(self, step: int, logs: Mapping[str, float]) -> None:
         """Validates if it is due.
 
         Raises:
             NotFinite: translations, styles or weights have values that are not finite.
             InputError: the folder cannot be written.
         """
-        if not self.needs_state(step):
+        if not self.precedes_next(step):
             return
         row: dict[str, Any] = {"step": step, **self._validator.measure()}
         self._rows.append(row)
@@ -111,7 +108,7 @@ class Progress:
             return None
         self._said = True
         return (
-            f"step {step}: KID has not improved since step {best} ({overall_kid(self._best):.4g} there, "
+            f"step {step}: the mean KID has not improved since step {best} ({overall_kid(self._best):.4g} there, "
             f"{overall_kid(row):.4g} now): compare sample grids to see whether more training helps"
         )
 

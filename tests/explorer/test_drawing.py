@@ -1,5 +1,7 @@
 """Drawing with the mouse, in a browser: a model that translates edges."""
 
+import types
+
 import numpy as np
 import pytest
 from explorer.browsing import Server, changing, shown, upload
@@ -60,6 +62,16 @@ def test_every_line_of_a_drawing_is_translated_in_all_styles(browser, server, ru
     wanted = model.translate(image[np.newaxis], "a2b", style=model.prior_style(10)[:1])[0].numpy()
     assert np.abs(shown(page, "after") - (wanted + 1) * 127.5).max() <= 1.5
     context.close()
+
+
+def test_a_part_of_a_drawing_with_a_large_index_takes_no_memory():
+    page = pytest.importorskip("munit_tf.explorer.page")
+    taken = []
+    accept = page._of_one_layer(taken.append)
+    parts = [types.SimpleNamespace(data={"index": index}) for index in ("null", "0", 0, "1", 10**9, -1)]
+    for part in parts:
+        accept(part)
+    assert taken == parts[:3]
 
 
 def test_the_edges_of_a_photo_or_an_uploaded_drawing(browser, server, tmp_path):

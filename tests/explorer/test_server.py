@@ -147,7 +147,8 @@ def test_what_the_server_can_do_is_not_listed(port, path):
 
 
 @pytest.mark.parametrize(
-    "path", ["run/act", "api/act", "call/act", "call/v2/act", "cancel", "component_server"]
+    "path",
+    ["run/act", "api/act", "call/act", "call/v2/act", "cancel", "component_server", "component_server/"],
 )
 def test_functions_are_not_called_but_by_the_page(port, path):
     assert ask(port, "POST", f"/gradio_api/{path}", event()) == (404, "Not found.\n")

@@ -34,6 +34,15 @@ HAS = {
 }
 
 
+@pytest.mark.parametrize("images", [True, False])
+def test_a_drawing_is_the_first_row_of_the_table(images, tmp_path, monkeypatch, eagerly):
+    run = make_run(tmp_path / "run", dataset="shapes" if images else "edges2flowers")
+    state = Session(ModelService(str(run), 10_000), "a2b")
+    state.choose_drawing(Image.new("RGB", (512, 512), "white"))
+    rows = state.table(3)
+    assert [picture.name for picture, _ in rows] == ["drawing", "a0", "a1"][: 3 if images else 1]
+
+
 def test_no_method_is_left_out():
     assert {name.split()[0] for name in HAS} == set(METHODS)
 

@@ -13,6 +13,7 @@ from inference.run_folders import (
     files,
     flags,
     make_images,
+    make_run,
     read,
     run,
 )
@@ -63,6 +64,24 @@ def test_edges_of_photos(here, model, tmp_path):
     wanted = expected(model, "a2b", np.asarray(draw_edges(photo)), model.prior_style(2))
     for k in range(2):
         assert_rounded(read(tmp_path / "out" / f"image1_{k}.png"), wanted[k])
+
+
+def test_photos_for_a_model_of_drawings_and_the_reverse(here, tmp_path, monkeypatch, capfd, eagerly):
+    monkeypatch.chdir(tmp_path)
+    make_run(tmp_path / "drawings", dataset="edges2flowers")
+    Image.new("RGB", (24, 24), "white").save(tmp_path / "white.png")
+    photo = here / "photos" / "image0.png"
+    for output, name, more, warned in [
+        ("a", photo, [], "image0.png looks like a photo"),
+        ("b", "white.png", [], None),
+        ("c", photo, ["--edges"], None),
+    ]:
+        flags = ["--run=drawings", f"--input={name}", f"--output={output}", *more]
+        assert translate.main([*flags, "--direction=a2b", "--num_styles=1"]) == 0
+        error = capfd.readouterr().err
+        assert warned in error if warned else "warning" not in error
+    assert translate.main([*flags, "--direction=b2a"]) == 2
+    assert "--edges is for" in capfd.readouterr().err
 
 
 def test_what_is_written(three_styles):

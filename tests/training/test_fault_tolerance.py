@@ -204,6 +204,21 @@ def test_an_infinite_learning_rate_stops_at_its_step(here, monkeypatch, capfd):
     assert_finite(here / "infinite", 2)
 
 
+@pytest.mark.parametrize("images_end", [False, True])
+def test_losses_that_are_looked_at_late_stop_at_their_step(here, monkeypatch, capfd, images_end):
+    """No row is due, so step 4 begins before the losses of step 3 are seen; it has no images, or saves."""
+    poison(monkeypatch, 3, times=9)
+    if images_end:
+        poisoned = pipeline.training_batches
+        monkeypatch.setattr(
+            pipeline, "training_batches", lambda *a, **options: poisoned(*a, **options).take(3)
+        )
+    run = f"late-{images_end}"
+    status, line, _ = train(capfd, run, "--steps=6", "--log_every=1000")
+    assert status == 2 and line.startswith("munit_tf.train: step 3: ")
+    assert newest(here / run) == 2
+
+
 def test_rollback_goes_on_with_other_images_as_a_resumed_run_does(here, monkeypatch, capfd):
     poison(monkeypatch, 1, times=1)
     poison(monkeypatch, 3, times=2)

@@ -30,12 +30,11 @@ class Note(StepCallback):
     """Notes the losses."""
 
     def __init__(self, every=1, model=None):
-        super().__init__(first_step=3)
         self.seen = []
         self._every = every
         self._counter = model
 
-    def needs_state(self, step):
+    def precedes_next(self, step):
         return step % self._every == 0
 
     def after_step(self, step, logs):
@@ -54,7 +53,7 @@ def test_noise_depends_on_seed_and_step_alone(replicas, jit_compile, mirrored):
         )
     )
     note = Note()
-    loop.take_steps(Adder(strategy, jit_compile), batches, options, 2, [note])
+    loop.take_steps(Adder(strategy, jit_compile), batches, options, range(3, 5), [note])
     np.testing.assert_allclose([total for _, _, total in note.seen], [3.3767276, -7.5448524], rtol=1e-5)
 
 
@@ -74,11 +73,11 @@ class Counter:
         return {"sum": self.step.assign_add(1)}
 
 
-def test_callbacks_see_the_last_step_during_the_next_unless_one_needs_the_state():
+def test_callbacks_see_the_last_step_during_the_next_unless_one_must_precede_it():
     options = Options(DataConfig(), TrainConfig(), model=None)
     model = Counter()
     notes = Note(every=4, model=model), Note(every=1000, model=model)
-    loop.take_steps(model, tf.data.Dataset.from_tensors({"seed": 0}).repeat(7), options, 7, notes)
+    loop.take_steps(model, tf.data.Dataset.from_tensors({"seed": 0}).repeat(7), options, range(3, 10), notes)
     # (step, steps that the model has taken by then, loss). Steps 4 and 8 are due; 10 is the last one.
     expected = [(4, 4, 4), (5, 6, 5), (6, 7, 6), (7, 8, 7), (8, 8, 8), (9, 10, 9), (10, 10, 10)]
     assert notes[0].seen == expected and notes[1].seen == expected

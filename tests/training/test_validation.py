@@ -109,7 +109,7 @@ def validated(path, model, rows, step=0):
     model.step.assign(step)
     earlier, best = folder.truncate_log(step), loading.best_checkpoint_manager(folder, model)
     writer = tf.summary.create_file_writer(str(folder.tensorboard))
-    hook = validation.Validation(step, 1, folder, writer, FixedMeasures(rows), best, earlier)
+    hook = validation.Validation(1, folder, writer, FixedMeasures(rows), best, earlier)
     for i in range(step, step + len(rows)):
         model.step.assign(i + 1)
         hook.after_step(i + 1, {})
