@@ -1,4 +1,4 @@
-"""Counts the operations of a training step with a kernel on a GPU: `python tools/count_launches.py --help`."""
+"""Counts the operations of a training step that launch a kernel on a GPU."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ traced as for one, and TensorFlow's graph optimizer is told that the machine has
   python tools/count_launches.py --image_size=256 --cycle_weight=10
 
 All other flags are those of munit_tf.train. Operations that launch nothing, such as reshaping, and those in
-the branches of conditions (lazy R1) are not counted. With --tf32, the layout optimizer is off, as in training."""
+the branches of conditions (lazy R1), are not counted. With --tf32, the layout optimizer is off, as in
+training."""
 
 _GPU = "/job:localhost/replica:0/task:0/device:GPU:0"
 # They launch no kernel, or it depends on their branch.

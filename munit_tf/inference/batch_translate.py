@@ -94,9 +94,7 @@ def _check_edges(options: Any, data: DataConfig, inputs: Inputs) -> None:
         channels = np.asarray(inputs.picture(0)).reshape(-1, 3).astype(float)
         if channels.mean() < _DARKEST_DRAWING or np.ptp(channels, axis=1).mean() > _MOST_COLOR:
             name = os.path.basename(inputs.paths[0])
-            warning = (
-                f"{name} looks like a photo, and the model expects drawings: --edges translates its edges"
-            )
+            warning = f"{name} looks like a photo, not like a drawing: --edges translates its edges"
     if warning:
         say(f"warning: {warning}", file=sys.stderr)
 

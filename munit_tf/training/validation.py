@@ -108,8 +108,8 @@ class Progress:
             return None
         self._said = True
         return (
-            f"step {step}: the mean KID has not improved since step {best} ({overall_kid(self._best):.4g} there, "
-            f"{overall_kid(row):.4g} now): compare sample grids to see whether more training helps"
+            f"step {step}: the mean KID has not improved since step {best} ({overall_kid(self._best):.4g} "
+            f"there, {overall_kid(row):.4g} now): compare sample grids to see whether more training helps"
         )
 
 
