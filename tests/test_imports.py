@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "metrics": {"errors", "machine", "storage", "networks", "data"},
     "runs": {"errors", "terminal", "config", "storage", "cli", "models"},
     "serving": {"errors", "config", "storage", "networks", "data", "models"},
-    "inference": {"errors", "terminal", "storage", "networks", "data", "models", "runs"},
+    "inference": {"errors", "terminal", "config", "storage", "networks", "data", "models", "runs"},
     "training": {"errors", "terminal", "machine", "config", "storage", "distribution", "data", "models"}
     | {"networks", "metrics", "runs"},
     "evaluation": {

@@ -29,7 +29,13 @@ from munit_tf.training import callbacks, memory, progress_plot, rollback
 from munit_tf.training.callbacks import StepCallback
 from munit_tf.training.sample_monitor import SampleMonitor
 from munit_tf.training.validation import Validation
-from munit_tf.training.validation_measures import Features, Validator, held_out_images, load_features
+from munit_tf.training.validation_measures import (
+    Features,
+    Validator,
+    checks_for,
+    held_out_images,
+    load_features,
+)
 
 _NUM_MONITOR_IMAGES = 16
 
@@ -271,7 +277,8 @@ def _written(
     if validator:
         best = loading.best_checkpoint_manager(folder, model)
         every = train_options.validate_every
-        validation = [Validation(every, folder, writer, validator, best, earlier)]
+        checks = checks_for(options.data)
+        validation = [Validation(every, folder, writer, validator, best, checks, earlier)]
     saving = callbacks.Checkpoints(first_step, train_options.checkpoint_every, folder, manager)
     with callbacks.ProgressBar(first_step, train_options.steps, train_options.batch_size) as bar:
         try:

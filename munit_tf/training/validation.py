@@ -12,12 +12,13 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from munit_tf.errors import InputError
+from munit_tf.models.translator import CollapseCheck
 from munit_tf.runs.checkpoints import CheckpointManager
 from munit_tf.runs.run_folder import RunFolder
 from munit_tf.terminal import say
 from munit_tf.training import progress_plot
 from munit_tf.training.callbacks import Checks, StepCallback, write_row
-from munit_tf.training.validation_measures import CHECKS, PREFIX, Validator
+from munit_tf.training.validation_measures import PREFIX, Validator
 
 _LEAST_KID = 1e-3
 _PATIENCE = 10
@@ -33,6 +34,7 @@ class Validation(StepCallback):
         writer: for TensorBoard.
         validator: measures the model.
         best: writes the best checkpoint.
+        checks: the checks of the measures.
         earlier: the rows already in the log.
     """
 
@@ -43,6 +45,7 @@ class Validation(StepCallback):
         writer: tf.summary.SummaryWriter,
         validator: Validator,
         best: CheckpointManager,
+        checks: Iterable[CollapseCheck],
         earlier: Iterable[Mapping[str, Any]],
     ) -> None:
         self._every = every
@@ -51,7 +54,7 @@ class Validation(StepCallback):
         self._validator = validator
         self._best = best
         self._rows = [row for row in earlier if is_validation(row)]
-        self._checks = Checks(CHECKS, self._rows)
+        self._checks = Checks(checks, self._rows)
         self._progress = Progress(self._rows)
         self._best_row = _best_row(folder, self._rows)
 

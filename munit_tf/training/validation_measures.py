@@ -8,8 +8,7 @@ from typing import Callable, NamedTuple
 import numpy as np
 
 from munit_tf.config.options import INCEPTION_FEATURES, RANDOM_FEATURES, DataConfig
-from munit_tf.data import pictures, pipeline
-from munit_tf.data.registry import Dataset
+from munit_tf.data import pictures, pipeline, registry
 from munit_tf.errors import InputError
 from munit_tf.metrics import artifacts, classifier
 from munit_tf.metrics.content import kept_content, style_gap
@@ -26,20 +25,23 @@ _MOST_BLOBS = 0.25
 _WEIGHTS_DIR = os.path.join("~", ".keras", "models")
 PREFIX = "validation/"
 
-CHECKS = (
-    CollapseCheck(
-        f"{PREFIX}luminance",
-        lambda value, lowest, highest: value < _INVERTED,
-        "most translations have inverted brightness: {name} is {value:.2f}. Unless that is right for these "
-        "domains, use an earlier checkpoint or another --seed.",
-    ),
-    CollapseCheck(
-        f"{PREFIX}blobs",
-        lambda value, lowest, highest: value > _MOST_BLOBS,
-        "translations have small regions of a brightness or color that real images lack: {name} is "
-        "{value:.2f}. Look for blobs in the sample grids; use an earlier checkpoint.",
-    ),
+INVERTED = CollapseCheck(
+    f"{PREFIX}luminance",
+    lambda value, lowest, highest: value < _INVERTED,
+    "most translations have inverted brightness: {name} is {value:.2f}. Unless that is right for these "
+    "domains, use an earlier checkpoint or another --seed.",
 )
+BLOBS = CollapseCheck(
+    f"{PREFIX}blobs",
+    lambda value, lowest, highest: value > _MOST_BLOBS,
+    "translations have small regions of a brightness or color that real images lack: {name} is "
+    "{value:.2f}. Look for blobs in the sample grids; use an earlier checkpoint.",
+)
+
+
+def checks_for(data: DataConfig) -> tuple[CollapseCheck, ...]:
+    """The checks for these data; the brightness of drawings says nothing about that of photos."""
+    return (BLOBS,) if registry.has_edges(data) else (INVERTED, BLOBS)
 
 
 class Features(NamedTuple):
@@ -75,7 +77,7 @@ def load_features(name: str) -> Features:
     return Features(lambda images: network(images)[0], lambda x, y: float(mmd2(*_in_double(x, y))))
 
 
-def held_out_images(dataset: Dataset, data_options: DataConfig) -> dict[str, np.ndarray]:
+def held_out_images(dataset: registry.Dataset, data_options: DataConfig) -> dict[str, np.ndarray]:
     """Test images for validation: {"a": uint8 [N,H,W,3], "b": ...}, at most 100 of each domain.
 
     Args:

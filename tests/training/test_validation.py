@@ -19,7 +19,7 @@ from munit_tf.metrics.random_features import RandomFeatures, standardized_kid
 from munit_tf.runs import checkpoints, loading, run_folder
 from munit_tf.runs.checkpoints import NotFinite
 from munit_tf.training import validation, validation_measures
-from munit_tf.training.validation_measures import Features, Validator
+from munit_tf.training.validation_measures import Features, Validator, checks_for
 
 pytest.importorskip("matplotlib")
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -109,7 +109,8 @@ def validated(path, model, rows, step=0):
     model.step.assign(step)
     earlier, best = folder.truncate_log(step), loading.best_checkpoint_manager(folder, model)
     writer = tf.summary.create_file_writer(str(folder.tensorboard))
-    hook = validation.Validation(1, folder, writer, FixedMeasures(rows), best, earlier)
+    checks = checks_for(DataConfig(dataset="shapes"))
+    hook = validation.Validation(1, folder, writer, FixedMeasures(rows), best, checks, earlier)
     for i in range(step, step + len(rows)):
         model.step.assign(i + 1)
         hook.after_step(i + 1, {})
@@ -198,6 +199,12 @@ def test_warnings_come_once_a_stretch(tmp_path, capsys):
     starts = [(step, text.split()[0], text.split()[1]) for _, step, text in lines]
     inverted, blobs = ("most", "translations"), ("translations", "have")
     assert starts == [("step 2", *inverted), ("step 3", *blobs), ("step 5", *inverted)]
+
+
+def test_brightness_is_not_checked_between_edges_and_photos():
+    for data in DataConfig(dataset="edges2flowers"), DataConfig(train_b="x", edges=True):
+        assert [check.measure for check in checks_for(data)] == ["validation/blobs"]
+    assert len(checks_for(DataConfig(dataset="summer2winter"))) == 2
 
 
 def test_a_line_says_when_kid_has_not_improved_for_long():
