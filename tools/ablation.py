@@ -50,6 +50,8 @@ ARMS = {
     "orthogonal": ("orthogonal initial weights", ["--init=orthogonal"]),
     "detach": ("detached content target", ["--detach_content_target"]),
     "recipe": ("--recipe=fast", ["--recipe=fast"]),
+    "recipe_1": ("--recipe=fast, batch of 1", ["--recipe=fast", "--batch_size=1"]),
+    "recipe_2": ("--recipe=fast, batch of 2", ["--recipe=fast", "--batch_size=2"]),
 }
 _PANELS = {"kid": "KID (lower is better)", "diversity": "diversity", "content": "content kept"}
 _TIMING_STEPS = 30  # The first half of them is not counted.
