@@ -239,7 +239,7 @@ class _Direction:
         def run(session, *values):
             with _errors_shown(session):
                 changes = handler(session, *values)
-                return show(session) if show else changes
+                return (show(session) if show else changes) or gr.skip()
 
         return event(run, [self._session, *inputs], **{"outputs": self._outputs, **_EVENT, **options})
 

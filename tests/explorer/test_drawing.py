@@ -24,6 +24,7 @@ def server(run, browser):
     server = Server(run.parent / "server", f"--run={run}")
     yield server
     server.end()
+    assert "Traceback" not in (server.folder / "errors").read_text()
 
 
 def draw(page, *points):
