@@ -70,6 +70,8 @@ def _curves(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, list[tupl
 def _draw_panel(
     axes: Any, name: str, curves: Mapping[str, Sequence[tuple[int, float]]], label: str, best_step: int | None
 ) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     for domain, points in curves.items():
         if points:
             marker = "o" if len(points) < 60 else ""
@@ -77,8 +79,13 @@ def _draw_panel(
     if best_step is not None:
         axes.axvline(best_step, color="gray", linestyle="--", linewidth=1, label=f"best: {best_step:,}")
     if name == "kid" and all(value > 0 for points in curves.values() for _, value in points):
-        axes.set_yscale("log")  # Directions can differ by orders of magnitude.
+        # Directions can differ by orders of magnitude. Only some values get labels.
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel(label)
     axes.grid(alpha=0.3)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.xaxis.set_major_formatter(lambda step, position: f"{step:,.0f}")
+    # Plain text: matplotlib's fonts for mathematics can fail.
+    axes.yaxis.set_major_formatter(lambda value, position: f"{value:g}")

@@ -18,7 +18,7 @@ from munit_tf.metrics.fid import mmd2
 from munit_tf.metrics.random_features import RandomFeatures, standardized_kid
 from munit_tf.runs import checkpoints, loading, run_folder
 from munit_tf.runs.checkpoints import NotFinite
-from munit_tf.training import validation, validation_measures
+from munit_tf.training import progress_plot, validation, validation_measures
 from munit_tf.training.validation_measures import Features, Validator, checks_for
 
 pytest.importorskip("matplotlib")
@@ -146,6 +146,17 @@ def test_the_best_checkpoint_is_kept_and_replaced(tmp_path, capsys):
     with Image.open(folder.progress) as picture:
         assert picture.format == "PNG" and picture.size == (800, 520)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("values", [(0.3, 0.25), (2000.0, 0.05), (1.7e-4, -2e-4), (0.3,)])
+def test_the_plot_needs_no_mathematics_fonts(tmp_path, monkeypatch, values):
+    from matplotlib.mathtext import MathTextParser
+
+    monkeypatch.setattr(MathTextParser, "parse", None)
+    rows = [{"step": 100 * i, "validation/kid/b": value} for i, value in enumerate(values)]
+    progress_plot.draw(tmp_path / "progress.png", rows, 100)
+    with Image.open(tmp_path / "progress.png") as picture:
+        assert picture.size == (800, 260)
 
 
 def test_killed_between_writing_and_removing_there_are_two_and_the_better_one_counts(tmp_path, monkeypatch):
