@@ -27,7 +27,7 @@ gc.set_threshold(50_000, 5, 5)
 
 def pytest_collection_modifyitems(items):
     """The folders whose files take longest come first: the last file of all is one worker's alone."""
-    longest = ("conformance", "training", "serving")
+    longest = ("conformance", "training", "serving", "distribution", "tools", "tests")
     items.sort(
         key=lambda item: longest.index(item.path.parent.name) if item.path.parent.name in longest else 9
     )
