@@ -1,5 +1,6 @@
 """R1: its value, its second derivatives, and when it is due."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -24,6 +25,8 @@ def test_against_hand_worked_numbers():
 def test_its_gradient_by_the_weights_is_the_quotient_of_differences(norm, policy):
     """Second derivatives of every layer of a discriminator, with fast convolutions and custom gradients."""
     policy("float64")
+    # With some weights an activation is so close to 0 that the differences cross its kink.
+    keras.utils.set_random_seed(0)
     model = tiny("munit", dis_norm=norm, dis_dim=32)
     network = model.discriminators["a"]
     images = tf.constant(tiny_batch(model, 2)["a"], tf.float64)
