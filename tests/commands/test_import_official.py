@@ -275,14 +275,14 @@ def test_a_pytorch_that_does_not_keep_its_word_is_refused(run_tool, monkeypatch)
             ["other.pt is not the authors' dict of a and b: it has the keys iteration"],
         ),
         (["--generator=tensors.pt"], ["a is not a dict of tensors"]),
-        (["--generator=unit.pt"], ["not a generator of MUNIT", "no keys enc_content.*, enc_style.*, mlp.*"]),
+        (["--generator=unit.pt"], ["not a generator of MUNIT", "missing keys enc_content.*, enc_style.*, mlp.*"]),
         (["--generator=dis_00000006.pt"], ["not a generator of MUNIT", "cnns.*"]),
         (["--generator=gen.pt", "--discriminator=gen.pt"], ["not a discriminator of MUNIT", "cnns.*"]),
         (["--generator=lacking.pt"], ["missing: a/dec.model.2.norm.beta, b/dec.model.2.norm.beta"]),
         (["--generator=gen.pt", "--gen_dim=64"], ["--gen_dim=64 does not fit: the weights have gen_dim 2"]),
         (["--generator=gen.pt", "--gen_activation=prelu"], ["missing:", "activation.weight"]),
         (["--generator=gen.pt", "--gen_dmi=2"], ["gen_dmi"]),
-        (["--generator=gen.pt", "--step=-1"], ["--step=-1", "at least 0"]),
+        (["--generator=gen.pt", "--step=-1"], ["--step=-1", "from 0 to"]),
         (["--generator=gen.pt", "--image_size=257"], ["--image_size=257x257"]),
         (["--generator=gen.pt", "--method=unit"], ["--method"]),
         (["--generator=gen.pt", "--output=used"], ["used is in use already"]),
@@ -296,7 +296,7 @@ def test_a_pytorch_that_does_not_keep_its_word_is_refused(run_tool, monkeypatch)
 def test_mistakes_are_one_line_and_write_nothing(run_tool, files, flags, parts):
     status, output, error = run_tool(*(["--output=run"] if "--output" not in str(flags) else []), *flags)
     assert (status, output) == (2, "")
-    assert error.startswith("import_official: ") and error.count("\n") == 1, error
+    assert error.startswith("munit_tf.import_official: ") and error.count("\n") == 1, error
     assert all(part in error for part in parts), error
     assert sorted(os.listdir(".")) == files and os.listdir("used") == ["x"]
 
