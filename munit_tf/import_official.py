@@ -5,7 +5,6 @@ import os
 import pathlib
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Optional
@@ -176,16 +175,7 @@ def _import(files: ImportConfig, states: dict[str, Any], step: int, options: Opt
     model.compile()
     model.step.assign(step)
 
-    temporary = output.with_name(f"{output.name}.{os.getpid()}.tmp")
-    try:
-        folder = run_folder.RunFolder(temporary)
-        folder.write_options(options)
-        loading.checkpoint_manager(folder, model, keep=1).save()
-        os.replace(temporary, output)
-    except (OSError, tf.errors.OpError) as error:
-        raise InputError(f"--output={output} cannot be written: {' '.join(str(error).split())}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    loading.write_new_run(output, options, model.named_state())
 
 
 def _report(known_by_kind: dict[str, dict[str, Any]], step: int, step_origin: str, options: Options) -> None:

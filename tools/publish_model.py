@@ -50,14 +50,12 @@ def publish(config: PublishConfig) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from munit_tf.runs import checkpoints, loading
-    from munit_tf.runs.run_folder import RunFolder
+    from munit_tf.runs import loading
 
-    folder = RunFolder(config.output)
-    output = pathlib.Path(str(folder.path))
+    output = pathlib.Path(config.output)
     if output.exists():
         raise InputError(f"--output={config.output} exists: choose another")
-    options, checkpoint, model = loading.load_run(config.run, "float32", config.weights, config.averaged)
+    options, _, model = loading.load_run(config.run, "float32", config.weights, config.averaged)
     state = {
         name: tf.Variable(tf.cast(weight, tf.float16))
         for name, weight in model.named_weights().items()
@@ -66,8 +64,8 @@ def publish(config: PublishConfig) -> None:
     for name, half in state.items():
         if not np.isfinite(half.numpy()).all():
             raise InputError(f"{name} has values that are too large for half precision")
-    folder.write_options(_without_paths(options, config.dataset))
-    checkpoints.write(folder.checkpoints, checkpoint.step, {"step": model.step, **state})
+    published = _without_paths(options, config.dataset)
+    loading.write_new_run(output, published, {"step": model.step, **state})
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
     say(f"written to: {os.path.relpath(output)} ({size / 1e6:.1f} MB)")
 

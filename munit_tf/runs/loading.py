@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import pathlib
+import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 import keras
@@ -76,6 +78,30 @@ def checkpoint_manager(folder: RunFolder, model: Translator, keep: int) -> check
 def best_checkpoint_manager(folder: RunFolder, model: Translator) -> checkpoints.CheckpointManager:
     """The same for the best checkpoint: the last one that was saved is kept."""
     return checkpoints.CheckpointManager(folder.best, model.named_state(), keep=1)
+
+
+def write_new_run(path: str | os.PathLike, options: Options, state: Mapping[str, tf.Variable]) -> None:
+    """Writes a run folder with one checkpoint, complete or not at all.
+
+    Args:
+        path: the folder, which must not exist, or be empty.
+        options: the options of the run.
+        state: {name: tf.Variable}, including "step".
+
+    Raises:
+        InputError: it cannot be written, or a variable is not finite.
+    """
+    output = pathlib.Path(path)
+    temporary = output.with_name(f"{output.name}.{os.getpid()}.tmp")
+    try:
+        folder = RunFolder(temporary)
+        folder.write_options(options)
+        checkpoints.CheckpointManager(folder.checkpoints, state, keep=1).save()
+        os.replace(temporary, output)
+    except (OSError, tf.errors.OpError) as error:
+        raise InputError(f"--output={output} cannot be written: {' '.join(str(error).split())}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def load(
@@ -171,7 +197,7 @@ def init_from(model: Translator, options: Options) -> int:
             _restore_weights(model.named_weights(), theirs, checkpoint, averaged=True)
         except InputError as error:
             raise InputError(f"--init_from={path}: {error}{_advice(theirs, options)}") from error
-        if not _has_discriminators(checkpoint):
+        if "discriminators" not in checkpoints.parts(checkpoint):
             say(f"{path} has no discriminators: they start with random weights", file=sys.stderr)
         return checkpoint.step
 
@@ -211,7 +237,7 @@ def _restore_weights(
     variables: dict[str, tf.Variable], options: Options, checkpoint: checkpoints.Checkpoint, averaged: bool
 ) -> None:
     """Restores {name: weight}, or averages where they exist; published models have no discriminators."""
-    if not _has_discriminators(checkpoint):
+    if "discriminators" not in checkpoints.parts(checkpoint):
         variables = {name: each for name, each in variables.items() if not name.startswith("discriminators/")}
     if averaged and options.model.ema_half_life:
         variables = {
@@ -219,7 +245,3 @@ def _restore_weights(
             for name, weight in variables.items()
         }
     checkpoints.restore(variables, checkpoint)
-
-
-def _has_discriminators(checkpoint: checkpoints.Checkpoint) -> bool:
-    return "discriminators" in checkpoints.parts(checkpoint)
