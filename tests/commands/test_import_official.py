@@ -275,7 +275,10 @@ def test_a_pytorch_that_does_not_keep_its_word_is_refused(run_tool, monkeypatch)
             ["other.pt is not the authors' dict of a and b: it has the keys iteration"],
         ),
         (["--generator=tensors.pt"], ["a is not a dict of tensors"]),
-        (["--generator=unit.pt"], ["not a generator of MUNIT", "missing keys enc_content.*, enc_style.*, mlp.*"]),
+        (
+            ["--generator=unit.pt"],
+            ["not a generator of MUNIT", "missing keys enc_content.*, enc_style.*, mlp.*"],
+        ),
         (["--generator=dis_00000006.pt"], ["not a generator of MUNIT", "cnns.*"]),
         (["--generator=gen.pt", "--discriminator=gen.pt"], ["not a discriminator of MUNIT", "cnns.*"]),
         (["--generator=lacking.pt"], ["missing: a/dec.model.2.norm.beta, b/dec.model.2.norm.beta"]),
