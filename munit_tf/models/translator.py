@@ -10,6 +10,7 @@ from munit_tf.losses.information import clamp_log_variance
 from munit_tf.models import style_codes
 from munit_tf.models.options import TranslatorConfig
 from munit_tf.models.training_step import DIRECTIONS, AdversarialModel, Direction, Tensors
+from munit_tf.networks import graph_target
 
 # {name: (function of tensors as keyword arguments, {input: shape})}.
 Signatures = dict[str, tuple[Callable[..., Tensors], dict[str, list[Optional[int]]]]]
@@ -63,7 +64,7 @@ class Translator(AdversarialModel):
 
     def __init__(self, config: TranslatorConfig) -> None:
         super().__init__(config)
-        self._compiled_functions: dict[str, Callable] = {}
+        self._compiled_functions: dict[tuple[str, bool], Callable] = {}  # (name, is portable)
 
     def translate(
         self, images: tf.Tensor, direction: str, style: Optional[tf.Tensor] = None, seed: int = 0
@@ -195,14 +196,18 @@ class Translator(AdversarialModel):
         return tf.cast(images, self.result_dtype)
 
     def _compiled(self, function, *arguments):
-        """Calls a method of tensors and names, compiled unless it becomes part of a larger graph."""
-        if not tf.executing_eagerly():
+        """Calls a method of tensors and names, compiled unless it becomes part of the graph of a step.
+
+        Portable graphs share it: the signatures of an export have few functions in common many times.
+        """
+        portable = graph_target.is_portable()
+        if not (tf.executing_eagerly() or portable):
             return function(*arguments)
-        name = function.__name__
-        if name not in self._compiled_functions:
+        key = function.__name__, portable
+        if key not in self._compiled_functions:
             # On a second shape, TensorFlow traces the function once more, for all shapes.
-            self._compiled_functions[name] = tf.function(function, autograph=False, reduce_retracing=True)
-        return self._compiled_functions[name](*arguments)
+            self._compiled_functions[key] = tf.function(function, autograph=False, reduce_retracing=True)
+        return self._compiled_functions[key](*arguments)
 
 
 def _check_domain(domain):
