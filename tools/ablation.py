@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import statistics
@@ -250,11 +251,14 @@ def _share(curves: Sequence[Sequence[Mapping[str, float]]], goal: Optional[float
 
 
 def _point(row: Mapping[str, Any], seconds_per_step: float) -> dict[str, float]:
-    """The time of a validation, its KID, and the means over directions of its other measures."""
-    means = {
-        name: _mean(value for key, value in row.items() if key.startswith(f"validation/{name}/"))
-        for name in ("diversity", "content")
-    }
+    """The time of a validation, its KID, and the means over directions of its other measures.
+
+    Outputs of a method without style have no diversity: NaN.
+    """
+    means = {}
+    for name in ("diversity", "content"):
+        values = [value for key, value in row.items() if key.startswith(f"validation/{name}/")]
+        means[name] = _mean(values) if values else math.nan
     return {"seconds": row["step"] * seconds_per_step, "kid": overall_kid(row), **means}
 
 
@@ -276,6 +280,8 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def _spread(values: Sequence[float]) -> str:
+    if any(map(math.isnan, values)):
+        return "–"
     text = f"{_mean(values):.3f}"
     return text if len(values) < 2 else f"{text} ± {statistics.stdev(values):.3f}"
 

@@ -1,4 +1,4 @@
-"""Every shipped flagfile gives a model that takes a step, its networks made narrow."""
+"""Every shipped flagfile gives a model that takes a step, its networks made small."""
 
 import dataclasses
 
@@ -15,7 +15,17 @@ from munit_tf.runs import loading, run_folder
 
 FILES = sorted(command_line.SHIPPED_FLAGS.glob("*.flags"))
 # Of a method's options those that it has.
-NARROW = dict(gen_dim=4, dis_dim=4, mlp_dim=8, num_res_blocks=1, num_downsample=2, pool_size=1)
+SMALL = dict(
+    gen_dim=4,
+    dis_dim=4,
+    mlp_dim=8,
+    num_res_blocks=1,
+    num_downsample=2,
+    num_scales=1,
+    num_dis_layers=2,
+    num_content_dis_layers=1,
+    pool_size=1,
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +75,14 @@ def test_flagfile(path, request):
     )
     prefix = path.stem.partition("_")[0]
     assert options.train.method == (prefix if prefix in run_folder.CONFIGS else "munit")
-    narrow = {name: value for name, value in NARROW.items() if hasattr(options.model, name)}
+    small = {name: value for name, value in SMALL.items() if hasattr(options.model, name)}
     perceptual = getattr(options.model, "perceptual_weight", 0) > 0
     if perceptual:
-        narrow = {**narrow, "vgg_weights": str(request.getfixturevalue("vgg_weights"))}
+        small = {**small, "vgg_weights": str(request.getfixturevalue("vgg_weights"))}
     options.model.check_run(options.data, options.train)
     options.model.check_size(*options.data.image_size)
     model = loading.build_model(
-        dataclasses.replace(options, model=dataclasses.replace(options.model, **narrow))
+        dataclasses.replace(options, model=dataclasses.replace(options.model, **small))
     )
     model.compile(image_size=(image_side(model),) * 2)
     logs = model.train_step(tiny_batch(model, 1))

@@ -56,7 +56,7 @@ def killed(run, tmp_path_factory):
     return folder
 
 
-def test_a_killed_export_leaves_no_version_and_the_next_one_cleans_up(killed, run, capsys, eagerly):
+def test_a_killed_export_leaves_no_version_and_the_next_one_cleans_up(killed, run, capsys):
     assert export.main([f"--run={run}", f"--output={killed}", "--quantize=float16"]) == 0
     files = ["translate_a2b.tflite", "translate_b2a.tflite"]
     assert sorted(os.listdir(killed)) == ["4", "5", "notes.txt", *files]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ablation import ARMS, AblationConfig
 from PIL import Image
-from training.processes import TINY, make_photos
+from training.processes import CYCLEGAN, make_photos
 
 from munit_tf.cli import command_line
 from munit_tf.errors import InputError
@@ -65,7 +65,7 @@ def in_forked_processes(monkeypatch):
 
 def test_runs_are_kept_and_arms_can_be_added(tmp_path, in_forked_processes):
     make_photos(tmp_path / "photos", count=3)
-    flags = [f"--dataset={tmp_path}/photos", *(flag for flag in TINY if "log_every" not in flag)]
+    flags = [f"--dataset={tmp_path}/photos", *(flag for flag in CYCLEGAN if "--dataset" not in flag and "--checkpoint" not in flag)]
     config = dict(output=str(tmp_path / "ablation"), seconds=1, validations=1)
     ablation.Ablation(AblationConfig(**config, arms=("paper",)), flags).run()
     assert in_forked_processes == ["timing/paper-0", "paper-0"]
@@ -77,6 +77,7 @@ def test_runs_are_kept_and_arms_can_be_added(tmp_path, in_forked_processes):
     assert rows[-1]["step"] == max(1, round(1 / seconds["ema"]))
     lines = (folder / "ablation.md").read_text().splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| the paper's settings", "| averaged weights"]
+    assert lines[2].split(" | ")[4] == "–"  # Without style there is no diversity.
     assert np.asarray(Image.open(folder / "ablation.png")).shape[:2] == (900, 900)
     assert np.asarray(Image.open(folder / "pictures.png")).shape[0] == 22 + 2 * 100 + 4
     with pytest.raises(InputError, match="choose another --output"):

@@ -8,7 +8,7 @@ from training.processes import TINY, make_photos
 from munit_tf import train
 
 
-def test_six_frames_from_the_command_to_the_gradient(tmp_path, monkeypatch):
+def test_six_frames_from_the_command_to_the_gradient(tmp_path, monkeypatch, eagerly):
     make_photos(tmp_path / "photos")
     original, seen = tf.GradientTape.gradient, set()
 
