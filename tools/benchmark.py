@@ -37,7 +37,8 @@ All other flags are those of munit_tf.train. With --dataset, the input pipeline 
 --resize and --image_size. Every line of the table is measured in a separate process. GFLOP/s counts the
 convolutions of a step in the authors' code, in which both updates compute the fakes, divided by the time of
 our step. The peak is that of large float32 convolutions on one device, measured in the same process; with
---tf32, in TF32 on GPUs that can. With several GPUs (--strategy), a step and its images per second are those
+--tf32, in TF32 on GPUs that can. "As called" is a translation by model.translate in Python, which is to
+cost as much as the graph alone. With several GPUs (--strategy), a step and its images per second are those
 of all of them together, and it is compared with the sum of their peaks."""
 _WARM_UP = 2
 _TRANSLATIONS = 3  # Per step.
@@ -182,6 +183,7 @@ def _measure(options, repeats, profile):
     with _Operations(model, elsewhere=1) as operations:
         translate_gflop = operations.count_of(translate.get_concrete_function(*arguments)) / 1e9
     seconds = _median_seconds(lambda: translate(*arguments).numpy(), repeats * _TRANSLATIONS)
+    called_seconds = _median_seconds(lambda: model.translate(*arguments).numpy(), repeats * _TRANSLATIONS)
     # Other processes may have slowed down one measurement.
     peak = max(peak, _peak_of_convolution(tf, **work))
     return {
@@ -192,6 +194,7 @@ def _measure(options, repeats, profile):
         "step_gflop": step_gflop,
         "step_of_peak": step_gflop / step_seconds / (replicas * peak),
         "translate_seconds": seconds,
+        "translate_called_seconds": called_seconds,
         "translate_gflop": translate_gflop,
         "translate_of_peak": translate_gflop / seconds / peak,
         "peak_gflops": peak,
@@ -396,6 +399,7 @@ _COLUMNS = (
     ("GFLOP/s", "{step_rate:.0f}"),
     ("of peak", "{step_of_peak:.2f}"),
     ("translation, s", "{translate_seconds:.4f}"),
+    ("as called, s", "{translate_called_seconds:.4f}"),
     ("GFLOP/s", "{translate_rate:.0f}"),
     ("of peak", "{translate_of_peak:.2f}"),
     ("peak, GFLOP/s", "{peak_gflops:.0f}"),

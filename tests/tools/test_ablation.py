@@ -65,7 +65,7 @@ def in_forked_processes(monkeypatch):
 
 def test_runs_are_kept_and_arms_can_be_added(tmp_path, in_forked_processes):
     make_photos(tmp_path / "photos", count=3)
-    flags = [f"--dataset={tmp_path}/photos", *(flag for flag in CYCLEGAN if "--dataset" not in flag and "--checkpoint" not in flag)]
+    flags = [*CYCLEGAN, f"--dataset={tmp_path}/photos"]
     config = dict(output=str(tmp_path / "ablation"), seconds=1, validations=1)
     ablation.Ablation(AblationConfig(**config, arms=("paper",)), flags).run()
     assert in_forked_processes == ["timing/paper-0", "paper-0"]
