@@ -28,9 +28,18 @@ def tf_variable(variable: Variable) -> tf.Variable:
 
 def full_precision(variable: Variable) -> tf.Tensor:
     """The stored value of a weight; inside a layer of half precision, reading it would cast it."""
-    stored = getattr(variable, "_variable" if KERAS_2 else "_value", None)
-    # Nothing is stored while Keras 3 infers shapes.
-    return tf.convert_to_tensor(variable if stored is None else stored)
+    return tf.convert_to_tensor(getattr(variable, "_variable" if KERAS_2 else "_value", variable))
+
+
+class CompositeLayer(keras.layers.Layer):
+    """A layer without weights of its own; its layers are built when it is called for the first time.
+
+    Without a `build` method, Keras 3 would first run it symbolically, and again each layer in it.
+    """
+
+    def build(self, input_shape: Any) -> None:
+        """Has nothing to build."""
+        self.built = True
 
 
 class Adam(keras.optimizers.Adam):

@@ -8,9 +8,9 @@ Common arguments:
     padding_mode: "reflect" or "zero".
 """
 
-import keras
 import tensorflow as tf
 
+from munit_tf.keras_compat import CompositeLayer
 from munit_tf.networks.layers import (
     ConvBlock,
     ResidualBlock,
@@ -21,7 +21,7 @@ from munit_tf.networks.layers import (
 )
 
 
-class Decoder(keras.layers.Layer):
+class Decoder(CompositeLayer):
     """Residual blocks with instance norm, then upsampling as in MUNIT's decoder."""
 
     def __init__(
@@ -64,7 +64,7 @@ class AdaINDecoder(StyledResidualBlocks):
         return run_all([*self.convs, self.to_image], super().call(content, style))
 
 
-class ConcatDecoder(keras.layers.Layer):
+class ConcatDecoder(CompositeLayer):
     """DRIT's decoder: the layers of `Decoder`, with the style code concatenated to their inputs.
 
     Lee et al. 2018. Instance norm in the residual blocks cancels the style code, the layer norm of the

@@ -5,11 +5,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from munit_tf.keras_compat import CompositeLayer
 from munit_tf.networks.convolutions import Conv, dcgan_normal
 from munit_tf.networks.layers import ConvBlock, downsample
 
 
-class MultiScaleDiscriminator(keras.layers.Layer):
+class MultiScaleDiscriminator(CompositeLayer):
     """One network per resolution (full, half, quarter, ...), equal in architecture but not in weights.
 
     MUNIT, section 5.1, after Wang et al. 2018 (pix2pixHD).
@@ -80,7 +81,7 @@ class PatchDiscriminator(MultiScaleDiscriminator):
         ]
 
 
-class ContentDiscriminator(keras.layers.Layer):
+class ContentDiscriminator(CompositeLayer):
     """DRIT's content discriminator: content code -> logits of its domain (Lee et al. 2018).
 
     Args:

@@ -10,9 +10,9 @@ Common arguments:
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
+from munit_tf.keras_compat import CompositeLayer
 from munit_tf.networks.convolutions import InitializerFactory, he_normal
 from munit_tf.networks.layers import (
     ConvBlock,
@@ -27,7 +27,7 @@ from munit_tf.networks.layers import (
 _STYLE_DOWNSAMPLINGS = 4
 
 
-class ContentEncoder(keras.layers.Layer):
+class ContentEncoder(CompositeLayer):
     """Image -> content code [N, H / 2^d, W / 2^d, 2^d dim] (MUNIT, section 5.1), with instance norm."""
 
     def __init__(
@@ -72,7 +72,7 @@ class ConditionalEncoder(StyledResidualBlocks):
         return super().call(run_normalized(self.convs, images, self.padding_mode), style)
 
 
-class StyleEncoder(keras.layers.Layer):
+class StyleEncoder(CompositeLayer):
     """Image -> style code [N, style_dim] (MUNIT, section 5.1).
 
     No normalization: instance norm would remove the statistics that make up the style. Always four

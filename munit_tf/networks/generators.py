@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
+from munit_tf.keras_compat import CompositeLayer
 from munit_tf.networks.convolutions import dcgan_normal
 from munit_tf.networks.layers import (
     ConvBlock,
@@ -20,7 +20,7 @@ from munit_tf.networks.layers import (
 from munit_tf.networks.normalization import variation_of
 
 
-class ResNetGenerator(keras.layers.Layer):
+class ResNetGenerator(CompositeLayer):
     """CycleGAN's generator (Zhu et al. 2017, appendix 7.2, after Johnson et al. 2016).
 
     It upsamples by nearest-neighbor upsampling and a 3x3 convolution. The paper's transposed convolution
@@ -73,7 +73,7 @@ class ResNetGenerator(keras.layers.Layer):
         return run_all([*self.up_convs, self.to_image], x, variation)
 
 
-class UNet(keras.layers.Layer):
+class UNet(CompositeLayer):
     """BicycleGAN's generator: pix2pix's U-Net with the style code in every downsampling layer.
 
     Zhu et al. 2017, section 4 and figure 3. Skip connections join layers of equal resolution. It upsamples by

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from munit_tf.keras_compat import CompositeLayer
 from munit_tf.networks.convolutions import Conv, InitializerFactory, he_normal
 from munit_tf.networks.gradient_checkpointing import recomputed
 from munit_tf.networks.normalization import LayerNorm, adaptive_instance_norm, instance_norm, variation_of
@@ -39,7 +40,7 @@ def make_activation(name: str) -> Callable[[tf.Tensor], tf.Tensor]:
     return PReLU() if name == "prelu" else ACTIVATIONS[name]
 
 
-class ConvBlock(keras.layers.Layer):
+class ConvBlock(CompositeLayer):
     """Convolution, normalization, activation.
 
     Args:
@@ -118,7 +119,7 @@ def run_all(layers: Iterable[keras.layers.Layer], x: tf.Tensor, *variation: tf.T
     return recomputed(run, x, *variation)
 
 
-class ResidualBlock(keras.layers.Layer):
+class ResidualBlock(CompositeLayer):
     """x + block(block(x)) with 3x3 convolutions; no activation after the second block or the sum."""
 
     def __init__(
@@ -165,7 +166,7 @@ def run_residual(blocks: Iterable[ResidualBlock], x: tf.Tensor, padding_mode: st
     return x
 
 
-class StyledResidualBlocks(keras.layers.Layer):
+class StyledResidualBlocks(CompositeLayer):
     """Residual blocks with AdaIN. An MLP computes the scales and offsets from a style code.
 
     MUNIT, section 5.1.
