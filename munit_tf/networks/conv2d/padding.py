@@ -24,7 +24,23 @@ def pad(x: tf.Tensor, padding: int, border: str, more: tuple[int, int] = (0, 0))
     count, height, width, channels = graph_target.sizes(x)
     padded = [2 * padding + size + each for size, each in zip((height, width), more)]
     pixels = graph_target.constant(_pixels, count, height, width, *padded, padding, border)
-    return tf.reshape(tf.gather(tf.reshape(x, [-1, channels]), pixels), [count, *padded, channels])
+    return tf.reshape(gather_pixels(x, pixels), [count, *padded, channels])
+
+
+def gather_pixels(x: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
+    """The pixels of x [N,H,W,C] with these indices among all of its pixels: [*pixels.shape,C].
+
+    The gradient of tf.gather is the same sum, but computes the static sizes by a dozen operations.
+    """
+
+    def gather(flat):
+        count = graph_target.sizes(flat)[0]
+        return tf.gather(flat, pixels), lambda dy: tf.math.unsorted_segment_sum(dy, pixels, count)
+
+    flat = tf.reshape(x, [-1, x.shape[3]])
+    if graph_target.is_portable():  # A saved graph would contain the gradient.
+        return tf.gather(flat, pixels)
+    return tf.custom_gradient(gather)(flat)
 
 
 def _pixels(count, height, width, padded_height, padded_width, padding, border):

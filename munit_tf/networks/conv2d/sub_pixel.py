@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from munit_tf.networks import graph_target
-from munit_tf.networks.conv2d.padding import reflect_indices
+from munit_tf.networks.conv2d.padding import gather_pixels, reflect_indices
 
 # (kernel size, stride, padding) that `upsampled_conv2d` supports.
 UPSAMPLED_KERNELS = ((3, 1, 1), (5, 1, 2))
@@ -81,10 +81,9 @@ def _add_second_border_pixel(y, x, outer_rows, outer_columns):
         outer_rows: [2, 5 C_in, C_out].
         outer_columns: [2, 5 C_in, C_out].
     """
-    count, height, width, channels = graph_target.sizes(x)
+    count, height, width, _ = graph_target.sizes(x)
     *inputs, places = graph_target.constant(_border, count, height, width)
-    pixels = tf.gather(tf.reshape(x, [-1, channels]), tf.concat(inputs, axis=1))
-    inner, outermost = tf.unstack(pixels)
+    inner, outermost = tf.unstack(gather_pixels(x, tf.concat(inputs, axis=1)))
     differences = tf.split(inner - outermost, [tf.shape(each)[1] for each in inputs])
     corrections = [
         tf.reshape(tf.matmul(tf.reshape(pixels, [2, -1, lines.shape[1]]), lines), [-1, lines.shape[2]])

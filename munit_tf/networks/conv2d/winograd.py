@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from munit_tf.networks import graph_target
-from munit_tf.networks.conv2d.padding import reflect_indices
+from munit_tf.networks.conv2d.padding import gather_pixels, reflect_indices
 
 _TILE = 4
 _WINDOW = _TILE + 2
@@ -50,8 +50,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, border: str) -> tf.Tensor:
     count, height, width, _ = graph_target.sizes(x)
     rows, columns = -(-height // _TILE), -(-width // _TILE)
     pixels = graph_target.constant(_indices, count, height, width, border)
-    windows = tf.gather(tf.reshape(x, [-1, channels_in]), pixels)
-    windows = _transform("input", windows)
+    windows = _transform("input", gather_pixels(x, pixels))
     windows = tf.reshape(windows, [_WINDOW**2, -1, channels_in])
     with tf.control_dependencies([windows]):  # It has four times the size of the kernel: compute it late.
         kernel = _transform("kernel", tf.identity(kernel))
