@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from munit_tf.networks import graph_target
-from munit_tf.networks.conv2d.padding import gather_pixels, reflect_indices
+from munit_tf.networks.conv2d.padding import reflect_indices
 
 _TILE = 4
 _WINDOW = _TILE + 2
@@ -50,12 +50,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, border: str) -> tf.Tensor:
     count, height, width, _ = graph_target.sizes(x)
     rows, columns = -(-height // _TILE), -(-width // _TILE)
     pixels = graph_target.constant(_indices, count, height, width, border)
-    windows = _transform("input", gather_pixels(x, pixels))
-    windows = tf.reshape(windows, [_WINDOW**2, -1, channels_in])
-    with tf.control_dependencies([windows]):  # It has four times the size of the kernel: compute it late.
-        kernel = _transform("kernel", tf.identity(kernel))
-    kernel = tf.reshape(kernel, [_WINDOW**2, channels_in, channels_out])
-    y = _transform("output", tf.matmul(windows, kernel))
+    y = _transform("output", _products(x, kernel, pixels))
     y = tf.reshape(y, [_TILE, _TILE, count, rows, columns, channels_out])
     y = tf.reshape(tf.transpose(y, [2, 3, 0, 4, 1, 5]), [count, rows * _TILE, columns * _TILE, channels_out])
     if any(side is None or side % _TILE for side in x.shape[1:3]):
@@ -64,10 +59,49 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, border: str) -> tf.Tensor:
     return y
 
 
-def _transform(name, x):
-    """A matrix [I,J] of `_TRANSFORMS` times `x` as J rows of equal size: [I, rest]."""
+def _products(x, kernel, pixels):
+    """The products [36,M,C_out] of the transforms of M windows and of the kernel.
+
+    The transforms are larger than the map and the kernel: they are computed again for the gradient, not kept.
+    """
+
+    def products(x, kernel):
+        def gradient(dy):
+            d_windows = tf.matmul(dy, _transformed_kernel(kernel, after=dy), transpose_b=True)
+            d_kernel = tf.matmul(_transformed_windows(x, pixels, after=dy), dy, transpose_a=True)
+            d_pixels = tf.reshape(_transform("input", d_windows, transpose=True), [-1, x.shape[3]])
+            count, height, width, _ = graph_target.sizes(x)
+            d_x = tf.math.unsorted_segment_sum(d_pixels, pixels, count * height * width)
+            d_kernel = _transform("kernel", d_kernel, transpose=True)
+            return tf.reshape(d_x, tf.shape(x)), tf.reshape(d_kernel, kernel.shape)
+
+        windows = _transformed_windows(x, pixels)
+        return tf.matmul(windows, _transformed_kernel(kernel, after=windows)), gradient
+
+    if graph_target.is_portable():  # A saved graph would contain the gradient.
+        return products(x, kernel)[0]
+    return tf.custom_gradient(products)(x, kernel)
+
+
+def _transformed_windows(x, pixels, after=None):
+    """[N,H,W,C_in] -> [36,M,C_in], computed after the tensor `after`."""
+    with tf.control_dependencies([] if after is None else [after]):
+        windows = tf.gather(tf.reshape(x, [-1, x.shape[3]]), pixels)
+    return tf.reshape(_transform("input", windows), [_WINDOW**2, -1, x.shape[3]])
+
+
+def _transformed_kernel(kernel, after):
+    """[3,3,C_in,C_out] -> [36,C_in,C_out], computed after the tensor `after`."""
+    with tf.control_dependencies([after]):
+        kernel = tf.identity(kernel)
+    return tf.reshape(_transform("kernel", kernel), [_WINDOW**2, *kernel.shape[2:]])
+
+
+def _transform(name, x, transpose=False):
+    """A matrix [I,J] of `_TRANSFORMS`, or its transpose, times `x` as rows of equal size: [I or J, rest]."""
     matrix = graph_target.constant(_matrix, name, x.dtype)
-    return tf.matmul(matrix, tf.reshape(x, [matrix.shape[1], -1]))
+    rows = matrix.shape[0 if transpose else 1]
+    return tf.matmul(matrix, tf.reshape(x, [rows, -1]), transpose_a=transpose)
 
 
 def _matrix(name, dtype):
