@@ -22,6 +22,8 @@ TINY = {
         mode_seeking_weight=1,
     ),
 }
+# Of a network, fewer layers than above, where a check does not depend on their number.
+FEWER_LAYERS = dict(num_downsample=1, num_dis_layers=1)
 # All additions to the papers at once.
 ADDITIONS = dict(
     ema_half_life=50,

@@ -7,11 +7,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance.methods import ADDITIONS, TINY, image_side, tiny, tiny_batch
+from conformance.methods import ADDITIONS, FEWER_LAYERS, TINY, image_side, tiny, tiny_batch
 from inference.run_folders import files, make_images, make_run, read
 
 import munit_tf
-from munit_tf import translate
+from munit_tf import keras_compat, translate
 from munit_tf.networks.layers import ConvBlock
 from munit_tf.runs import checkpoints, loading, run_folder
 from munit_tf.serving import exporter
@@ -72,17 +72,18 @@ def test_the_weighted_sum_of_the_terms_is_the_loss(one_step):
     assert one_step.logs["loss_g"] == pytest.approx(sum(weighted.values()) - loss_d, rel=1e-6)
 
 
-def assert_two_replicas_take_the_step_of_one(method, mirrored, run_eagerly):
+def assert_two_replicas_take_the_step_of_one(method, mirrored, run_eagerly, **options):
     """With the additions, which replicas compute too."""
-    model = seeded(method, **ADDITIONS)
+    options = {**FEWER_LAYERS, **ADDITIONS, **options}
+    model = seeded(method, **options)
     batch = tiny_batch(model, 4)
     losses_1, values_1 = model.train_step(batch), values(model)
     with mirrored.scope():
-        model = seeded(method, **ADDITIONS)
+        model = seeded(method, **options)
         model.compile(image_size=batch["a"].shape[1:3], run_eagerly=run_eagerly)
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    history = model.fit(tf.data.Dataset.from_tensors(batch).with_options(options), verbose=0).history
+    sharding = tf.data.Options()
+    sharding.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    history = model.fit(tf.data.Dataset.from_tensors(batch).with_options(sharding), verbose=0).history
     values_2 = values(model)
     for name, value in losses_1.items():
         assert history[name] == [pytest.approx(float(value), rel=1e-9)], name
@@ -103,7 +104,8 @@ def test_two_replicas_take_the_step_of_one(method, policy, mirrored):
 def test_two_replicas_in_a_graph(policy, mirrored):
     """As `fit` runs by default; one method stands for all, since the step is the base's."""
     policy("float64")
-    assert_two_replicas_take_the_step_of_one("munit", mirrored, run_eagerly=False)
+    small = dict(num_scales=1, cycle_weight=0)
+    assert_two_replicas_take_the_step_of_one("munit", mirrored, run_eagerly=False, **small)
 
 
 def test_recompute_changes_no_result(method, policy, monkeypatch):
@@ -116,9 +118,12 @@ def test_recompute_changes_no_result(method, policy, monkeypatch):
     monkeypatch.setattr(
         ConvBlock, "_run", lambda self, *a, **b: runs_of_block.append(self) or run(self, *a, **b)
     )
+    model = seeded(method, dis_norm="spectral")
+    before = values(model)
     for recompute in (False, True):
-        model = seeded(method, dis_norm="spectral")
         model.compile(image_size=(image_side(model),) * 2, recompute=recompute)
+        for name, variable in model.named_state().items():
+            variable.assign(before[name])
         runs_of_block.clear()
         logs = model.train_step(tiny_batch(model, 1))
         counts = collections.Counter(block.conv.spectral_norm for block in runs_of_block)
@@ -172,7 +177,10 @@ def test_exports(one_step, tmp_path):
 
 @pytest.mark.parametrize("name, dis_norm", [("mixed_bfloat16", "none"), ("mixed_float16", "spectral")])
 def test_half_precision_takes_steps(method, one_step, name, dis_norm, policy):
-    """Weights stay float32, losses agree with float32's roughly, and float16 skips no step for ever."""
+    """Weights stay float32, losses agree with float32's roughly, and float16 skips no step for ever.
+
+    Only MUNIT starts at the scale of losses that is usual, which is too large for both of its optimizers.
+    """
     batch = tiny_batch(one_step.model, 2)
     if dis_norm == one_step.model.config.dis_norm:
         expected = one_step.logs
@@ -180,6 +188,9 @@ def test_half_precision_takes_steps(method, one_step, name, dis_norm, policy):
         expected = seeded(method, dis_norm=dis_norm).train_step(batch)
     policy(name)
     model = seeded(method, dis_norm=dis_norm)
+    if name == "mixed_float16" and method != "munit":
+        for optimizer in (model.discriminator_optimizer, model.generator_optimizer):
+            keras_compat.loss_scaling_variables(optimizer)["loss_scale"].assign(1024)
     before = values(model)
     logs = model.train_step(batch)
     for term, value in logs.items():
@@ -202,7 +213,7 @@ def test_its_runs_translate_files(method, tmp_path, eagerly):
     run = make_run(tmp_path / "run", method)
     make_images(tmp_path / "photos", [(24, 24), (31, 50)])
     model = munit_tf.load(run)
-    argv = [f"--run={run}", f"--input={tmp_path / 'photos'}", "--batch_size=3"]
+    argv = [f"--run={run}", f"--input={tmp_path / 'photos'}", "--batch_size=6"]
     for direction in model.directions:
         out = tmp_path / direction
         assert translate.main([*argv, f"--direction={direction}", f"--output={out}"]) == 0
@@ -211,8 +222,8 @@ def test_its_runs_translate_files(method, tmp_path, eagerly):
         codes = [f"image{i}_styles.npy" for i in range(2)] if model.style_dim else []
         assert sorted(files(out)) == sorted([*names, *codes, "grid.png", "translate.json"])
         assert {read(out / name).shape for name in names} == {(24, 24, 3), (38, 24, 3)}
-        image = read(tmp_path / "photos" / "image0.png").astype("float32")[np.newaxis] / 127.5 - 1
-        for k in range(count):
-            style = dict(style=np.load(out / "image0_styles.npy")[k : k + 1]) if codes else {}
-            result = model.translate(image, direction, **style).numpy()[0]
+        image = read(tmp_path / "photos" / "image0.png").astype("float32") / 127.5 - 1
+        style = dict(style=np.load(out / "image0_styles.npy")) if codes else {}
+        results = model.translate(np.stack([image] * count), direction, **style).numpy()
+        for k, result in enumerate(results):
             np.testing.assert_allclose(read(out / f"image0_{k}.png"), (result + 1) * 127.5, atol=0.501)
