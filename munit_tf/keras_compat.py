@@ -32,9 +32,10 @@ def full_precision(variable: Variable) -> tf.Tensor:
 
 
 class CompositeLayer(keras.layers.Layer):
-    """A layer without weights of its own; its layers are built when it is called for the first time.
+    """A layer without weights of its own; its layers are built when they are called for the first time.
 
-    Without a `build` method, Keras 3 would first run it symbolically, and again each layer in it.
+    Without a `build` method, Keras 3 would first run its `call` symbolically. Every layer with `call` and
+    without weights must be one: `full_precision` has no value for a weight in a symbolic run.
     """
 
     def build(self, input_shape: Any) -> None:

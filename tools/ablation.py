@@ -191,7 +191,8 @@ def table(runs: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]], times
     """A Markdown table: a row for each arm, means over its seeds.
 
     Args:
-        runs: {arm: {seed: [{"seconds", "kid", "diversity", "content"}, ...]}}.
+        runs: {arm: {seed: [{"seconds", "kid", "diversity", "content"}, ...]}}; NaN is a measure that the
+            method does not have.
         times: {arm: seconds of a step}.
     """
     lines = [
@@ -253,7 +254,7 @@ def _share(curves: Sequence[Sequence[Mapping[str, float]]], goal: Optional[float
 def _point(row: Mapping[str, Any], seconds_per_step: float) -> dict[str, float]:
     """The time of a validation, its KID, and the means over directions of its other measures.
 
-    Outputs of a method without style have no diversity: NaN.
+    A measure that the method does not have is NaN: without a style there is no diversity.
     """
     means = {}
     for name in ("diversity", "content"):

@@ -37,9 +37,9 @@ All other flags are those of munit_tf.train. With --dataset, the input pipeline 
 --resize and --image_size. Every line of the table is measured in a separate process. GFLOP/s counts the
 convolutions of a step in the authors' code, in which both updates compute the fakes, divided by the time of
 our step. The peak is that of large float32 convolutions on one device, measured in the same process; with
---tf32, in TF32 on GPUs that can. "As called" is a translation by model.translate in Python, which is to
-cost as much as the graph alone. With several GPUs (--strategy), a step and its images per second are those
-of all of them together, and it is compared with the sum of their peaks."""
+--tf32, in TF32 on GPUs that can. "As called" is the time of model.translate in Python; without --jit_compile
+it should be that of the graph alone. With several GPUs (--strategy), a step and its images per second are
+those of all of them together, and it is compared with the sum of their peaks."""
 _WARM_UP = 2
 _TRANSLATIONS = 3  # Per step.
 # A GPU needs milliseconds of work in one call; otherwise the time of the call itself is measured.
@@ -399,9 +399,9 @@ _COLUMNS = (
     ("GFLOP/s", "{step_rate:.0f}"),
     ("of peak", "{step_of_peak:.2f}"),
     ("translation, s", "{translate_seconds:.4f}"),
-    ("as called, s", "{translate_called_seconds:.4f}"),
     ("GFLOP/s", "{translate_rate:.0f}"),
     ("of peak", "{translate_of_peak:.2f}"),
+    ("as called, s", "{translate_called_seconds:.4f}"),
     ("peak, GFLOP/s", "{peak_gflops:.0f}"),
     ("memory, MiB", "{peak_memory_mib}"),
 )

@@ -17,10 +17,10 @@ import dataclasses
 import math
 from typing import Any, NoReturn, Optional
 
-import keras
 import tensorflow as tf
 
 from munit_tf.config.schema import option
+from munit_tf.keras_compat import CompositeLayer
 from munit_tf.losses.adversarial import discriminator_loss, generator_loss
 from munit_tf.losses.information import (
     LOG_VARIANCE_RANGE,
@@ -85,7 +85,7 @@ class MISOConfig(ResidualConfig):
         return self.info_weight if self.info_encoded else 0.0
 
 
-class DirectionNetworks(keras.layers.Layer):
+class DirectionNetworks(CompositeLayer):
     """The networks of the direction into a domain, except its discriminator: E_B, E_AB and G_AB for b."""
 
     def __init__(self, config: MISOConfig) -> None:

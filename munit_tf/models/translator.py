@@ -64,7 +64,7 @@ class Translator(AdversarialModel):
 
     def __init__(self, config: TranslatorConfig) -> None:
         super().__init__(config)
-        self._compiled_functions: dict[tuple[str, bool], Callable] = {}  # (name, is portable)
+        self._compiled_functions: dict[str, Callable] = {}
 
     def translate(
         self, images: tf.Tensor, direction: str, style: Optional[tf.Tensor] = None, seed: int = 0
@@ -196,14 +196,15 @@ class Translator(AdversarialModel):
         return tf.cast(images, self.result_dtype)
 
     def _compiled(self, function, *arguments):
-        """Calls a method of tensors and names, compiled unless it becomes part of the graph of a step.
+        """Calls a method of tensors and names, compiled unless it becomes part of a larger graph.
 
-        Portable graphs share it: the signatures of an export have few functions in common many times.
+        Portable graphs call the compiled function, too: several signatures of an export share one.
         """
         portable = graph_target.is_portable()
         if not (tf.executing_eagerly() or portable):
             return function(*arguments)
-        key = function.__name__, portable
+        # TensorFlow cannot save a model with a dict whose keys are not strings.
+        key = function.__name__ + (":portable" if portable else "")
         if key not in self._compiled_functions:
             # On a second shape, TensorFlow traces the function once more, for all shapes.
             self._compiled_functions[key] = tf.function(function, autograph=False, reduce_retracing=True)

@@ -95,9 +95,9 @@ def _compare_files(signature: Callable, model: Translator, direction: str) -> Di
 
 @contextlib.contextmanager
 def _computed_independently() -> Iterator[None]:
-    """Runs the model without the graphs that are in the files, but with their operations.
+    """Within it the model runs operation by operation, with the operations that exported files have.
 
-    Operations that are faster on this machine round differently.
+    So an error in tracing is a difference. The operations that are faster on this machine round differently.
     """
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)

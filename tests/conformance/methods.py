@@ -22,8 +22,6 @@ TINY = {
         mode_seeking_weight=1,
     ),
 }
-# Of a network, fewer layers than above, where a check does not depend on their number.
-FEWER_LAYERS = dict(num_downsample=1, num_dis_layers=1)
 # All additions to the papers at once.
 ADDITIONS = dict(
     ema_half_life=50,
@@ -33,6 +31,14 @@ ADDITIONS = dict(
     augment=("color", "translation", "cutout"),
     init="orthogonal",
 )
+
+
+def fewer_layers(method):
+    """Options for fewer layers than in TINY, where a check does not depend on their number.
+
+    With one layer a U-Net would have neither a skip connection nor an instance norm.
+    """
+    return dict(num_downsample=2 if method == "bicyclegan" else 1, num_dis_layers=1)
 
 
 def tiny(method, **options):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance.methods import ADDITIONS, FEWER_LAYERS, tiny, tiny_batch
+from conformance.methods import ADDITIONS, fewer_layers, tiny, tiny_batch
 from tensorflow.python.framework import kernels
 
 import munit_tf
@@ -47,7 +47,7 @@ def test_every_operation_of_a_step_has_a_gpu_kernel_in_every_precision(method, f
     More layers have the same operations more often.
     """
     policy("mixed_bfloat16")
-    model = tiny(method, **FEWER_LAYERS, **ADDITIONS, dis_norm="spectral")
+    model = tiny(method, **fewer_layers(method), **ADDITIONS, dis_norm="spectral")
     step = tf.function(model.train_step, autograph=False)
     graph = step.get_concrete_function(tiny_batch(model, 2)).graph.as_graph_def()
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]

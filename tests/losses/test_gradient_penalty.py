@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance.methods import FEWER_LAYERS, TINY, tiny, tiny_batch
+from conformance.methods import TINY, fewer_layers, tiny, tiny_batch
 
 import munit_tf
 from munit_tf.losses.gradient_penalty import r1_penalty
@@ -63,7 +63,7 @@ def test_its_gradient_by_the_weights_is_the_quotient_of_differences(norm, policy
 @pytest.mark.parametrize("method", ["munit", "drit", "bicyclegan"])
 def test_it_is_due_every_few_steps_and_multiplied_by_their_number(method, policy):
     policy("float64")
-    options = dict(**FEWER_LAYERS, r1_weight=4.0, init="orthogonal")
+    options = dict(**fewer_layers(method), r1_weight=4.0, init="orthogonal")
     plain, lazy = (tiny(method, **options, r1_every=every) for every in (1, 2))
     for name, weight in lazy.named_weights().items():
         weight.assign(plain.named_weights()[name])

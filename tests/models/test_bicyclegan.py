@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-from conformance.methods import FEWER_LAYERS, tiny, tiny_batch
+from conformance.methods import fewer_layers, tiny, tiny_batch
 
 import munit_tf
 from munit_tf.config.options import DataConfig, TrainConfig
@@ -62,7 +62,7 @@ def test_losses_compare_what_they_should(model):
 
 def after_a_step(method, **options):
     keras.utils.set_random_seed(1)
-    model = tiny(method, **FEWER_LAYERS, **options)
+    model = tiny(method, **fewer_layers(method), **options)
     model.train_step(tiny_batch(model, 2))
     return {name: variable.numpy() for name, variable in model.named_weights().items()}
 

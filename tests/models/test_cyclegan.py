@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conformance.methods import FEWER_LAYERS, TINY, tiny, tiny_batch
+from conformance.methods import TINY, fewer_layers, tiny, tiny_batch
 
 import munit_tf
 
@@ -80,10 +80,10 @@ def test_four_steps_are_two_and_two_more_with_the_pool_saved():
         return {name: variable.numpy() for name, variable in model.named_state().items()}
 
     keras.utils.set_random_seed(3)
-    model = tiny("cyclegan", **FEWER_LAYERS, pool_size=2)
+    model = tiny("cyclegan", **fewer_layers("cyclegan"), pool_size=2)
     halfway = trained(model, (0, 1))
     expected = trained(model, (2, 3))
-    other = tiny("cyclegan", **FEWER_LAYERS, pool_size=2)
+    other = tiny("cyclegan", **fewer_layers("cyclegan"), pool_size=2)
     for name, variable in other.named_state().items():
         variable.assign(halfway[name])
     result = trained(other, (2, 3))

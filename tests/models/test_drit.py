@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conformance.methods import FEWER_LAYERS, tiny, tiny_batch
+from conformance.methods import fewer_layers, tiny, tiny_batch
 
 import munit_tf
 
@@ -83,8 +83,8 @@ def test_the_content_discriminator_learns_labels_0_and_1(model, silent):
 
 
 def test_mode_seeking_is_off_by_default():
-    model = tiny("drit", **FEWER_LAYERS)
+    model = tiny("drit", **fewer_layers("drit"))
     assert "mode_seeking/a" in model.train_step(tiny_batch(model, 1))
-    model = tiny("drit", **FEWER_LAYERS, mode_seeking_weight=0)
+    model = tiny("drit", **fewer_layers("drit"), mode_seeking_weight=0)
     assert not any(name.startswith("style_other") for name in model.noise_shapes(16, 16))
     assert "mode_seeking/a" not in model.train_step(tiny_batch(model, 1))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance.methods import FEWER_LAYERS, tiny, tiny_batch
+from conformance.methods import fewer_layers, tiny, tiny_batch
 from tensorflow.python.distribute import mirrored_run, mirrored_strategy
 
 from munit_tf.models.image_pool import ImagePool
@@ -74,7 +74,7 @@ def test_it_goes_on_where_a_checkpoint_left_it(data, expected, tmp_path):
 def test_a_step_with_a_pool_can_be_compiled_for_several_gpus(mirrored, monkeypatch):
     """It is traced only. On GPUs, unlike on CPUs, each replica has a compiled function of its own."""
     with mirrored.scope():
-        model = tiny("cyclegan", **FEWER_LAYERS)
+        model = tiny("cyclegan", **fewer_layers("cyclegan"))
     batch = tiny_batch(model, 1)
     compiled = tf.function(model.train_step, autograph=False, jit_compile=True)
     step = tf.function(lambda batch: mirrored.run(compiled, args=(batch,)), autograph=False)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance.methods import FEWER_LAYERS, tiny, tiny_batch
+from conformance.methods import fewer_layers, tiny, tiny_batch
 
 import munit_tf
 
@@ -67,7 +67,7 @@ def test_weights_of_terms():
     ids=str,
 )
 def test_options_train(options, absent, present):
-    model = tiny("miso", **FEWER_LAYERS, **options)
+    model = tiny("miso", **fewer_layers("miso"), **options)
     before = {name: variable.numpy() for name, variable in model.named_weights().items()}
     logs = model.train_step(tiny_batch(model, 2))
     assert set(logs) == names(*(set(TERMS) | set(present)) - set(absent)) | {"loss_d", "loss_g"}
@@ -194,16 +194,16 @@ def test_with_the_gradient_at_its_target_the_posterior_collapses():
     """
     stds = {}
     for reaches in (False, True):
-        model = tiny("miso", info_gradient_to_style=reaches, **FEWER_LAYERS)
+        model = tiny("miso", info_gradient_to_style=reaches, **fewer_layers("miso"))
         bias = model.named_weights()["generators/b/style_encoder/log_variance_head/bias"]
         images = tiny_batch(model, 4)
-        for step in range(8):
+        for step in range(15):
             batch = {**images, "epsilon_b": tf.random.stateless_normal([4, 3], [step, 0])}
             with tf.GradientTape() as tape:
                 prepared = model.prepare(batch)
                 made = {"fakes": tf.concat([batch["b"]] * 2, axis=0)}
                 milo = model.generator_losses("a", "b", prepared, made)["info_encoded/b"]
-            bias.assign_sub(12.0 * tape.gradient(milo, bias))
+            bias.assign_sub(6.0 * tape.gradient(milo, bias))
         stds[reaches] = model.measures(images["b"], "b")["posterior_std"].numpy().mean()
     assert stds[True] < 0.07
     assert stds[False] > 0.3

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance.methods import FEWER_LAYERS, tiny, tiny_batch
+from conformance.methods import fewer_layers, tiny, tiny_batch
 
 import munit_tf
 
@@ -77,7 +77,7 @@ def test_unknown_method_direction_and_batch():
     ],
 )
 def test_a_term_of_weight_0_is_absent(weight, term):
-    model = tiny("munit", **FEWER_LAYERS, num_scales=1, **{weight: 0})
+    model = tiny("munit", **fewer_layers("munit"), num_scales=1, **{weight: 0})
     logs = model.train_step(tiny_batch(model, 1))
     assert not any(name.startswith(term) for name in logs)
     assert len(logs) == 2 + 2 * 5

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance.methods import FEWER_LAYERS, tiny, tiny_batch
+from conformance.methods import fewer_layers, tiny, tiny_batch
 
 from munit_tf import keras_compat
 from munit_tf.models import bicyclegan, drit
@@ -16,7 +16,7 @@ MODULES = {"bicyclegan": bicyclegan, "drit": drit}
 
 @pytest.mark.parametrize("method", MODULES)
 def test_every_convolution_has_at_most_one_gradient(method):
-    model = tiny(method, **FEWER_LAYERS)
+    model = tiny(method, **fewer_layers(method))
     specs = {name: tf.TensorSpec(x.shape, x.dtype) for name, x in tiny_batch(model, 1).items()}
     step = tf.function(model.train_step, autograph=False).get_concrete_function(specs)
     counts = collections.Counter(operation.type for operation in step.graph.get_operations())
@@ -30,7 +30,7 @@ def gradients_of_generators(method, monkeypatch, **options):
     seen = []
     monkeypatch.setattr(keras_compat, "apply_gradients", lambda _, gradients, weights: seen.append(gradients))
     keras.utils.set_random_seed(7)
-    model = tiny(method, **FEWER_LAYERS, **options)
+    model = tiny(method, **fewer_layers(method), **options)
     model.train_step(tiny_batch(model, 2))
     names = [
         name

@@ -40,6 +40,21 @@ def test_results_and_gradients(border, size, known):
         np.testing.assert_allclose(actual, wanted, rtol=0, atol=1e-11)
 
 
+def test_second_derivatives():
+    x, kernel = random(2, 4, 7, 3), random(3, 3, 3, 5, seed=1)
+    results = []
+    for function in (winograd.convolve, plain):
+        with tf.GradientTape() as outer:
+            outer.watch([x, kernel])
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = tf.reduce_sum(function(x, kernel, "REFLECT") ** 2)
+            penalty = tf.reduce_sum(inner.gradient(y, x) ** 2)
+        results.append([penalty, *outer.gradient(penalty, [x, kernel])])
+    for actual, wanted in zip(*results):
+        np.testing.assert_allclose(actual, wanted, rtol=0, atol=1e-10 * np.abs(wanted).max())
+
+
 def test_float32_rounds_hardly_more_than_the_direct_sum():
     x, kernel = tf.nn.relu(random(1, 16, 16, 256)), random(3, 3, 256, 64, seed=1) / 48
     exact = plain(x, kernel, "REFLECT")

@@ -45,6 +45,17 @@ def test_table():
     ]
 
 
+def test_measures_of_a_validation_are_means_over_directions():
+    values = {"kid": (4.0, 1.0), "diversity": (0.2, 0.4), "content": (0.5, 0.7)}
+    row = {
+        f"validation/{name}/{domain}": pair[i]
+        for name, pair in values.items()
+        for i, domain in enumerate("ab")
+    }
+    expected = {"seconds": 6.0, "kid": 2.0, "diversity": 0.3, "content": 0.6}
+    assert ablation._point({"step": 3, **row}, 2.0) == pytest.approx(expected)
+
+
 @pytest.fixture
 def in_forked_processes(monkeypatch):
     """Trains in processes forked from this one's server, eagerly; yields the names of their run folders."""
@@ -78,6 +89,7 @@ def test_runs_are_kept_and_arms_can_be_added(tmp_path, in_forked_processes):
     lines = (folder / "ablation.md").read_text().splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| the paper's settings", "| averaged weights"]
     assert lines[2].split(" | ")[4] == "–"  # Without style there is no diversity.
+    assert float(lines[2].split(" | ")[5]) > 0  # Content.
     assert np.asarray(Image.open(folder / "ablation.png")).shape[:2] == (900, 900)
     assert np.asarray(Image.open(folder / "pictures.png")).shape[0] == 22 + 2 * 100 + 4
     with pytest.raises(InputError, match="choose another --output"):

@@ -65,35 +65,35 @@ def _products(x, kernel, pixels):
     The transforms are larger than the map and the kernel: they are computed again for the gradient, not kept.
     """
 
+    @tf.custom_gradient
     def products(x, kernel):
         def gradient(dy):
-            d_windows = tf.matmul(dy, _transformed_kernel(kernel, after=dy), transpose_b=True)
-            d_kernel = tf.matmul(_transformed_windows(x, pixels, after=dy), dy, transpose_a=True)
+            # Neither before the gradient is needed nor merged with those of the forward pass.
+            with tf.control_dependencies([dy]):
+                windows, transformed = _transformed_windows(x, pixels), _transformed_kernel(kernel)
+            d_windows = tf.matmul(dy, transformed, transpose_b=True)
+            d_kernel = _transform("kernel", tf.matmul(windows, dy, transpose_a=True), transpose=True)
             d_pixels = tf.reshape(_transform("input", d_windows, transpose=True), [-1, x.shape[3]])
-            count, height, width, _ = graph_target.sizes(x)
+            count, height, width, channels = graph_target.sizes(x)
             d_x = tf.math.unsorted_segment_sum(d_pixels, pixels, count * height * width)
-            d_kernel = _transform("kernel", d_kernel, transpose=True)
-            return tf.reshape(d_x, tf.shape(x)), tf.reshape(d_kernel, kernel.shape)
+            return tf.reshape(d_x, [count, height, width, channels]), tf.reshape(d_kernel, kernel.shape)
 
         windows = _transformed_windows(x, pixels)
-        return tf.matmul(windows, _transformed_kernel(kernel, after=windows)), gradient
+        with tf.control_dependencies([windows]):  # It has four times the size of the kernel: compute it late.
+            transformed = _transformed_kernel(kernel)
+        return tf.matmul(windows, transformed), gradient
 
-    if graph_target.is_portable():  # A saved graph would contain the gradient.
-        return products(x, kernel)[0]
-    return tf.custom_gradient(products)(x, kernel)
+    return products(x, kernel)
 
 
-def _transformed_windows(x, pixels, after=None):
-    """[N,H,W,C_in] -> [36,M,C_in], computed after the tensor `after`."""
-    with tf.control_dependencies([] if after is None else [after]):
-        windows = tf.gather(tf.reshape(x, [-1, x.shape[3]]), pixels)
+def _transformed_windows(x, pixels):
+    """[N,H,W,C_in] -> [36,M,C_in]."""
+    windows = tf.gather(tf.reshape(x, [-1, x.shape[3]]), pixels)
     return tf.reshape(_transform("input", windows), [_WINDOW**2, -1, x.shape[3]])
 
 
-def _transformed_kernel(kernel, after):
-    """[3,3,C_in,C_out] -> [36,C_in,C_out], computed after the tensor `after`."""
-    with tf.control_dependencies([after]):
-        kernel = tf.identity(kernel)
+def _transformed_kernel(kernel):
+    """[3,3,C_in,C_out] -> [36,C_in,C_out]."""
     return tf.reshape(_transform("kernel", kernel), [_WINDOW**2, *kernel.shape[2:]])
 
 
