@@ -137,7 +137,7 @@ def test_every_option_reads_back_as_it_was(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "~x").mkdir()
     sample = random.Random(0)
-    names = ["".join(sample.choices(LETTERS, k=sample.randint(1, 5))) for _ in range(200)]
+    names = ["".join(sample.choices(LETTERS, k=sample.randint(1, 5))) for _ in range(400)]
     accepted = []
     for name in [*ODD_NAMES, "./~x", "./~x/y", *names]:
         flags = [f"--{flag}={name}" for flag in ("dataset", "train_a", "output", "vgg_weights", "mirror")]
@@ -149,7 +149,7 @@ def test_every_option_reads_back_as_it_was(tmp_path, monkeypatch):
         (tmp_path / "run.flags").write_bytes(options.to_flagfile().encode())
         assert command_line.read_flagfile(tmp_path / "run.flags", run_folder.CONFIGS) == options, name
     assert accepted[: len(ODD_NAMES) + 2] == [*ODD_NAMES, "./~x", "./~x/y"]
-    assert 50 < len(accepted) < 200
+    assert 50 < len(accepted) < 350
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\0b", "a\udcffb", "a ", "a\u3000", "a\x85b", "a\u2028b"])

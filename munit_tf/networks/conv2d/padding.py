@@ -30,7 +30,7 @@ def pad(x: tf.Tensor, padding: int, border: str, more: tuple[int, int] = (0, 0))
 def gather_pixels(x: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
     """The pixels of x [N,H,W,C] with these indices among all of its pixels: [*pixels.shape,C].
 
-    The gradient of tf.gather is the same sum, but computes the static sizes by a dozen operations.
+    The gradient of tf.gather is the same sum, but takes a dozen operations to compute sizes that are known.
     """
 
     def gather(flat):

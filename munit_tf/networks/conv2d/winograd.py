@@ -46,7 +46,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, border: str) -> tf.Tensor:
     Returns:
         [N,H,W,C_out].
     """
-    channels_in, channels_out = kernel.shape[2:]
+    channels_out = kernel.shape[3]
     count, height, width, _ = graph_target.sizes(x)
     rows, columns = -(-height // _TILE), -(-width // _TILE)
     pixels = graph_target.constant(_indices, count, height, width, border)
@@ -59,31 +59,28 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, border: str) -> tf.Tensor:
     return y
 
 
+@tf.custom_gradient
 def _products(x, kernel, pixels):
     """The products [36,M,C_out] of the transforms of M windows and of the kernel.
 
     The transforms are larger than the map and the kernel: they are computed again for the gradient, not kept.
     """
 
-    @tf.custom_gradient
-    def products(x, kernel):
-        def gradient(dy):
-            # Neither before the gradient is needed nor merged with those of the forward pass.
-            with tf.control_dependencies([dy]):
-                windows, transformed = _transformed_windows(x, pixels), _transformed_kernel(kernel)
-            d_windows = tf.matmul(dy, transformed, transpose_b=True)
-            d_kernel = _transform("kernel", tf.matmul(windows, dy, transpose_a=True), transpose=True)
-            d_pixels = tf.reshape(_transform("input", d_windows, transpose=True), [-1, x.shape[3]])
-            count, height, width, channels = graph_target.sizes(x)
-            d_x = tf.math.unsorted_segment_sum(d_pixels, pixels, count * height * width)
-            return tf.reshape(d_x, [count, height, width, channels]), tf.reshape(d_kernel, kernel.shape)
+    def gradient(dy):
+        # Neither before the gradient is needed nor merged with those of the forward pass.
+        with tf.control_dependencies([dy]):
+            windows, transformed = _transformed_windows(x, pixels), _transformed_kernel(kernel)
+        d_windows = tf.matmul(dy, transformed, transpose_b=True)
+        d_kernel = _transform("kernel", tf.matmul(windows, dy, transpose_a=True), transpose=True)
+        d_pixels = tf.reshape(_transform("input", d_windows, transpose=True), [-1, x.shape[3]])
+        count, height, width, channels = graph_target.sizes(x)
+        d_x = tf.math.unsorted_segment_sum(d_pixels, pixels, count * height * width)
+        return tf.reshape(d_x, [count, height, width, channels]), tf.reshape(d_kernel, kernel.shape), None
 
-        windows = _transformed_windows(x, pixels)
-        with tf.control_dependencies([windows]):  # It has four times the size of the kernel: compute it late.
-            transformed = _transformed_kernel(kernel)
-        return tf.matmul(windows, transformed), gradient
-
-    return products(x, kernel)
+    windows = _transformed_windows(x, pixels)
+    with tf.control_dependencies([windows]):  # It has four times the size of the kernel: compute it late.
+        transformed = _transformed_kernel(kernel)
+    return tf.matmul(windows, transformed), gradient
 
 
 def _transformed_windows(x, pixels):
