@@ -56,7 +56,7 @@ def _inspect(config: DoctorConfig, options: Options) -> int:
     from munit_tf.distribution import devices
 
     options.validate()
-    devices.set_up(options.train.tf32)
+    devices.set_up(options.train.tf32, options.train.deterministic)
     used = devices.describe(options.train.strategy, options.train.batch_size)
     note = devices.precision_note(options.train.precision)
     say(f"training would run on {used}", *([note] if note else []), file=sys.stderr)

@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
 
         options, shipped = command_line.parse(argv, CONFIGS, registry.NAMES)
         command_line.say_shipped(shipped)
-        devices.set_up(options.train.tf32)
+        devices.set_up(options.train.tf32, options.train.deterministic)
         received = loop.train(options)
         outcome.status = 128 + received if received else 0
         _report(options, received)

@@ -143,6 +143,7 @@ def _in_new_process(function: Callable, *arguments: Any) -> Any:
 
 
 def _measure(options, repeats, profile):
+    import keras
     import tensorflow as tf
 
     from munit_tf.distribution import devices
@@ -150,7 +151,8 @@ def _measure(options, repeats, profile):
     from munit_tf.training import memory
 
     train = options.train
-    devices.set_up(train.tf32)
+    devices.set_up(train.tf32, train.deterministic)
+    keras.utils.set_random_seed(train.seed)  # --deterministic needs one.
     strategy = devices.make_strategy(train.strategy, train.batch_size)
     replicas = strategy.num_replicas_in_sync
     memory.check(options, replicas, workers=1)

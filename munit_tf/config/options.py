@@ -128,6 +128,12 @@ class TrainConfig(Config):
         "multiply float32 numbers in TF32 (10 binary digits, not 23) on GPUs that support it: faster",
         may_change=True,
     )
+    deterministic: bool = option(
+        False,
+        "on GPUs: the same weights, bit for bit, in each run with these options, and after each "
+        "interruption, like on CPUs: slower",
+        may_change=True,
+    )
     jit_compile: bool = option(False, "compile the training step with XLA")
     recompute: bool = option(
         False,

@@ -11,14 +11,18 @@ from munit_tf.errors import InputError
 from munit_tf.terminal import say
 
 
-def set_up(tf32: bool = True) -> None:
+def set_up(tf32: bool = True, deterministic: bool = False) -> None:
     """Configures TensorFlow for this process. Call it before TensorFlow runs its first operation.
 
     Args:
         tf32: as for `set_up_gpus`.
+        deterministic: whether GPUs repeat their results bit for bit; CPUs always do. Then TensorFlow's
+            random operations need a seed (`keras.utils.set_random_seed`).
     """
     if tf.config.get_visible_devices("GPU"):
         set_up_gpus(tf32)
+        if deterministic:
+            tf.config.experimental.enable_op_determinism()
     else:
         # A resumed run must equal an uninterrupted one bit for bit. Grappler rewrites a large graph
         # differently in each process, so that sums are rounded differently.

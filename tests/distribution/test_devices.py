@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import device_properties_pb2 as properties
 from tensorflow.python.eager import context
+from tensorflow.python.framework import config
 from tensorflow.python.grappler import cluster, tf_optimizer
 
 import munit_tf
@@ -37,6 +38,7 @@ def have_gpus(monkeypatch):
         return [growth, gpus]
 
     yield have
+    config.disable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(tf32)
 
 
@@ -89,9 +91,18 @@ def test_every_gpu_leaves_memory_for_other_processes(have_gpus):
     assert growth == dict.fromkeys(gpus, True) and len(gpus) == 3
 
 
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_gpus_repeat_their_results_only_if_asked_to(have_gpus, deterministic):
+    """TensorFlow's deterministic kernels are slower."""
+    have_gpus((9, 0))
+    devices.set_up(deterministic=deterministic)
+    assert config.is_op_determinism_enabled() == deterministic
+
+
 def test_on_cpus_nothing_of_a_gpu_is_set(have_gpus):
     growth, _ = have_gpus()
-    devices.set_up(tf32=False)
+    devices.set_up(tf32=False, deterministic=True)
+    assert not config.is_op_determinism_enabled()
     assert growth == {} and tf.config.experimental.tensor_float_32_execution_enabled()
     assert context.context()._optimizer_experimental_options == {"disable_meta_optimizer": True}
 

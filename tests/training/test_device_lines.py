@@ -1,5 +1,6 @@
 """What training says about its devices, and that it sets them up as its flags say."""
 
+import pytest
 import tensorflow as tf
 
 from munit_tf import train
@@ -24,13 +25,16 @@ def test_the_devices_and_what_makes_them_slow_are_named(monkeypatch, capfd):
         assert sum(line.startswith(f"--precision={precision} is much slower") for line in lines) == slow
 
 
-def test_tf32_is_set_up(monkeypatch):
-    given = []
+@pytest.mark.parametrize(
+    ("flags", "given"), [([], (True, False)), (["--tf32=false", "--deterministic"], (False, True))]
+)
+def test_gpus_are_set_up_as_the_flags_say(monkeypatch, flags, given):
+    received = []
 
-    def set_up(tf32):
-        given.append(tf32)
+    def set_up(*arguments):
+        received.append(arguments)
         raise InputError("far enough")
 
     monkeypatch.setattr(devices, "set_up", set_up)
-    assert train.main(["--dataset=shapes"]) == train.main(["--dataset=shapes", "--tf32=false"]) == 2
-    assert given == [True, False]
+    assert train.main(["--dataset=shapes", *flags]) == 2
+    assert received == [given]
