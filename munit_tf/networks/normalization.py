@@ -72,7 +72,7 @@ def variation_of(x: tf.Tensor, padding_mode: str) -> tf.Tensor:
     """
     if padding_mode != "reflect":
         return tf.ones([graph_target.sizes(x)[0], 1, 1, 1], x.dtype)
-    spread = tf.reduce_max(x, [1, 2], keepdims=True) - tf.reduce_min(x, [1, 2], keepdims=True)
+    spread = _reduce(tf.reduce_max, x, [1, 2]) - _reduce(tf.reduce_min, x, [1, 2])
     return tf.cast(tf.reduce_max(spread, 3, keepdims=True) > _ROUNDING, x.dtype)
 
 
@@ -148,7 +148,8 @@ def _normalize(x, scale, offset, axes, factor):
     def normalized(x, scale, offset):
         wide = at_least_float32(x)
         count = tf.cast(tf.reduce_prod(tf.gather(tf.shape(x), axes)), wide.dtype)
-        mean, variance = tf.nn.moments(wide, axes, keepdims=True)
+        mean = _reduce(tf.reduce_mean, wide, axes)
+        variance = _reduce(tf.reduce_mean, tf.math.squared_difference(wide, mean), axes)
         f, derivative = factor(variance, count)
         # One multiplication and one addition over the map. The usual order also crashes the graph optimizer
         # of TensorFlow 2.15 in inference graphs.
@@ -157,8 +158,8 @@ def _normalize(x, scale, offset, axes, factor):
         def gradient(dy):
             dy = at_least_float32(dy)
             centered = at_least_float32(x) - mean
-            sum_dy = tf.reduce_sum(dy, [1, 2], keepdims=True)
-            sum_product = tf.reduce_sum(dy * centered, [1, 2], keepdims=True)
+            sum_dy = _reduce(tf.reduce_sum, dy, [1, 2])
+            sum_product = _reduce(tf.reduce_sum, dy * centered, [1, 2])
             d_mean, d_variance = scale * f * sum_dy, scale * derivative * sum_product
             if 3 in axes:
                 d_mean, d_variance = (tf.reduce_sum(d, 3, keepdims=True) for d in (d_mean, d_variance))
@@ -176,6 +177,15 @@ def _normalize(x, scale, offset, axes, factor):
     if graph_target.is_portable():  # A saved graph would contain the gradient.
         return normalized(*arguments)[0]
     return tf.custom_gradient(normalized)(*arguments)
+
+
+def _reduce(function, x, axes):
+    """function(x, axes, keepdims=True); axes begin with 1."""
+    if not (graph_target.is_portable() or graph_target.is_for_cpu()):
+        # A GPU's kernel has one thread for each channel, or one block of threads for each image: too few,
+        # until the height is reduced.
+        x = function(x, 1, keepdims=True)
+    return function(x, axes, keepdims=True)
 
 
 def _sum_if_shared(parameter, gradient):
