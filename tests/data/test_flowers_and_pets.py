@@ -12,7 +12,7 @@ from data.tfds_fakes import jpeg, send_to
 from PIL import Image
 
 from munit_tf.config.options import DataConfig
-from munit_tf.data import downloads, registry, tfds
+from munit_tf.data import registry, tfds
 from munit_tf.errors import InputError
 
 tensorflow_datasets = pytest.importorskip("tensorflow_datasets")
@@ -219,24 +219,3 @@ def test_a_tfds_that_is_too_old_is_said_before_the_download(tmp_path, monkeypatc
         f"{version}: install a later tensorflow-datasets, which needs Python 3.10 or later"
     )
     assert not list(tmp_path.rglob("*.tfrecord*"))
-
-
-@pytest.mark.parametrize(
-    ("name", "address"),
-    [
-        ("edges2flowers", ("download.tensorflow.org", 80)),
-        ("cat2dog_faces", ("thor.robots.ox.ac.uk", 443)),
-    ],
-)
-def test_the_host_tried_is_the_one_that_tfds_downloads_from(name, address, tmp_path, monkeypatch):
-    tried = []
-
-    def refuse(address, timeout):
-        tried.append(address)
-        raise ConnectionRefusedError(111, "Connection refused")
-
-    monkeypatch.setattr(downloads.socket, "create_connection", refuse)
-    monkeypatch.setattr(downloads.urllib.request, "getproxies", dict)
-    with pytest.raises(InputError, match=f"cannot reach {address[0]} to download {name}"):
-        registry.open_dataset(DataConfig(dataset=name, data_dir=str(tmp_path)))
-    assert tried == [address]

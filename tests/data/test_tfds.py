@@ -285,14 +285,16 @@ def test_no_network_is_said_at_once_in_one_line_and_touches_nothing(tmp_path, of
 
 
 @pytest.mark.parametrize(
-    ("name", "host"),
+    ("name", "host", "port"),
     [
-        ("horse2zebra", "efrosgans.eecs.berkeley.edu"),
-        ("male2female", "drive.google.com"),
-        ("cat2dog", "download.microsoft.com"),
+        ("horse2zebra", "efrosgans.eecs.berkeley.edu", 443),
+        ("male2female", "drive.google.com", 443),
+        ("cat2dog", "download.microsoft.com", 443),
+        ("cat2dog_faces", "thor.robots.ox.ac.uk", 443),
+        ("edges2flowers", "download.tensorflow.org", 80),
     ],
 )
-def test_the_host_tried_is_the_one_that_tfds_downloads_from(name, host, tmp_path, monkeypatch):
+def test_the_host_tried_is_the_one_that_tfds_downloads_from(name, host, port, tmp_path, monkeypatch):
     tried = []
 
     def refuse(address, timeout):
@@ -301,9 +303,9 @@ def test_the_host_tried_is_the_one_that_tfds_downloads_from(name, host, tmp_path
 
     monkeypatch.setattr(downloads.socket, "create_connection", refuse)
     monkeypatch.setattr(downloads.urllib.request, "getproxies", dict)
-    with pytest.raises(InputError, match=f"cannot reach {host}"):
+    with pytest.raises(InputError, match=f"cannot reach {host} to download {name}"):
         registry.open_dataset(DataConfig(dataset=name, data_dir=str(tmp_path)))
-    assert tried == [(host, 443)]
+    assert tried == [(host, port)]
 
 
 def test_tfds_failure_is_one_line_and_its_temporary_files_go(tmp_path, monkeypatch):
