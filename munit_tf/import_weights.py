@@ -1,4 +1,4 @@
-"""Converts published PyTorch weights to the files that `python -m munit_tf.evaluate` reads for LPIPS."""
+"""Converts published PyTorch weights to the files that `python -m munit_tf.evaluate` reads."""
 
 from __future__ import annotations
 
@@ -23,18 +23,22 @@ from munit_tf.terminal import say
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 USAGE = """\
-Converts torchvision's AlexNet and VGG-16 and the linear weights of the `lpips` package to alexnet.npz,
-vgg16.npz and lpips.npz, for `python -m munit_tf.evaluate`. PyTorch is required: pip install torch.
+Converts published weights to the files that `python -m munit_tf.evaluate` reads. For LPIPS: torchvision's
+AlexNet or VGG-16, and the linear weights of the `lpips` package. For FID, KID and Inception Score: the
+Inception-v3 of 2015. PyTorch is required: pip install torch.
 
   python -m munit_tf.import_weights --alexnet=alexnet-owt-7be5be79.pth --lpips=site-packages/lpips
+  python -m munit_tf.import_weights --fid_inception=pt_inception-2015-12-05-6726825d.pth
 
 Sources: https://download.pytorch.org/models/alexnet-owt-7be5be79.pth and .../vgg16-397923af.pth;
-pip install --no-deps lpips==0.1.4"""
+pip install --no-deps lpips==0.1.4;
+https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"""
 
 # First hexadecimal digits of the SHA-256; torchvision's file names contain them.
 KNOWN_SHA256 = {
     "alexnet": ("7be5be79", "4df8aa71"),
     "vgg16": ("397923af",),
+    "fid_inception": ("6726825d",),
     "v0.0/alex.pth": ("18720f55",),
     "v0.0/vgg.pth": ("b9e42362",),
     "v0.1/alex.pth": ("df73285e",),
@@ -57,6 +61,9 @@ class ImportConfig(Config):
     lpips: Optional[str] = option(
         None, "folder of the installed `lpips` package, or its weights/, with v0.0 and v0.1", path=True
     )
+    fid_inception: Optional[str] = option(
+        None, "pytorch-fid's file pt_inception-2015-12-05-6726825d.pth", path=True
+    )
     output: str = option(
         os.path.join("~", ".keras", "models"),
         "output folder (default: the one that evaluate reads)",
@@ -70,8 +77,10 @@ def import_weights(config: ImportConfig) -> None:
     Raises:
         InputError: a file is missing, differs from the published one, or has other contents.
     """
-    if not (config.alexnet or config.vgg16 or config.lpips):
-        raise InputError("nothing to do: give --alexnet, --vgg16 or --lpips (--help shows how)")
+    if not (config.alexnet or config.vgg16 or config.lpips or config.fid_inception):
+        raise InputError(
+            "nothing to do: give --alexnet, --vgg16, --lpips or --fid_inception (--help shows how)"
+        )
     weights = {}
     for network in ("alexnet", "vgg16"):
         path = getattr(config, network)
@@ -79,6 +88,8 @@ def import_weights(config: ImportConfig) -> None:
             weights[network] = _network(network, path)
     if config.lpips:
         weights["lpips"] = _linear(config.lpips)
+    if config.fid_inception:
+        weights["fid_inception"] = _fid_inception(config.fid_inception)
     for name, arrays in weights.items():
         say(f"wrote {_write(config.output, name, arrays)}")
 
@@ -122,6 +133,21 @@ def _linear(package: str) -> dict[str, Any]:
                     raise InputError(f"{path} does not hold LPIPS' linear weights: it has no {key}")
                 arrays[f"{network}/{version}/{i}"] = state[key].reshape(-1)
     return {**arrays, "source": json.dumps(source)}
+
+
+def _fid_inception(path: str) -> dict[str, Any]:
+    """The weights of `networks.fid_inception.FIDInception`, and "source"."""
+    from munit_tf.networks.fid_inception import FIDInception, from_pytorch
+
+    digest = _known_sha256(path, "fid_inception", "pytorch-fid's Inception-v3")
+    try:
+        arrays = from_pytorch(_load(path))
+        FIDInception(arrays)
+    except KeyError as error:
+        raise InputError(f"{path} is not pytorch-fid's Inception-v3: it has no {error.args[0]}") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not pytorch-fid's Inception-v3: {error}") from error
+    return {**arrays, "source": json.dumps({os.path.basename(path): digest})}
 
 
 def _known_sha256(path: str | pathlib.Path, name: str, description: str) -> str:

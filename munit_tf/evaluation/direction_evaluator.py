@@ -93,6 +93,8 @@ class DirectionEvaluator:
             self._pair_meter("l1", mean_absolute_difference, to_input=False)
         elif metric in ("fid", "kid"):
             self._predictions(self._networks.features, self._outputs(_NUM_SET_OUTPUTS))
+        elif metric == "inception_score":
+            self._predictions(self._networks.inception, self._outputs(_NUM_SET_OUTPUTS))
         elif metric == "accuracy":
             self._predictions(self._networks.domain_classifier, self._outputs(_NUM_SET_OUTPUTS))
         elif metric in ("is", "cis"):
@@ -158,6 +160,11 @@ class DirectionEvaluator:
             "generated_images": len(generated),
             "real_images": len(real),
         }
+
+    def _inception_score(self):
+        p = self._meters[self._networks.inception].probabilities(self._outputs(_NUM_SET_OUTPUTS))
+        p = p.reshape(-1, p.shape[-1])
+        return {**inception_score.split_inception_score(p, seed=self._config.seed), "outputs": len(p)}
 
     def _is(self):
         p = self._score_probabilities()

@@ -10,6 +10,7 @@ from typing import Any, Callable
 from munit_tf.errors import InputError
 from munit_tf.evaluation.options import EvaluateConfig
 from munit_tf.metrics import classifier
+from munit_tf.metrics.inception import PublishedInception, load_keras_inception
 from munit_tf.metrics.lpips import LPIPS
 from munit_tf.networks import pretrained
 
@@ -48,8 +49,13 @@ class FeatureNetworks:
 
     @property
     def features(self) -> Any:
-        """The features for FID and KID: those of the classifier, by default of Inception-v3 in Keras."""
+        """The network of `--features`, for FID and KID."""
         return self._once("features", self._load_features)
+
+    @property
+    def inception(self) -> PublishedInception:
+        """The Inception-v3 of published FIDs and Inception Scores."""
+        return self._once("inception", self._load_inception)
 
     def _once(self, name: str, load: Callable[[], Any]) -> Any:
         """Calls `load` once; returns its result or raises its Unavailable each time."""
@@ -71,19 +77,32 @@ class FeatureNetworks:
         return LPIPS(taps, linear, version)
 
     def _load_features(self):
-        if self._classifier:
-            self.provenance["features"] = self._classifier.provenance
-            return self._classifier
+        name = self._config.features or ("classifier" if self._classifier else "published")
+        if name == "classifier":
+            network = self.classifier
+            self.provenance["features"] = network.provenance
+            return network
+        if name == "published":
+            try:
+                return self.inception
+            except Unavailable as error:
+                raise Unavailable(f"{error}; or give other --features") from error
         with _unavailable():
-            network = classifier.load_inception(
+            network = load_keras_inception(
                 self._weights_dir,
-                f"put {pretrained.INCEPTION_V3_FILE} into --weights_dir, or give --classifier",
+                f"put {pretrained.INCEPTION_V3_FILE} into --weights_dir, or give other --features",
             )
         self.provenance["features"] = {
             **network.provenance,
             "description": "Inception-v3 with the ImageNet weights of keras.applications, pooled: not the "
             "graph of published FIDs, so compare these values with one another only",
         }
+        return network
+
+    def _load_inception(self):
+        with _unavailable():
+            network = PublishedInception(self._weights_dir, self._config.fid_resize)
+        self.provenance["inception"] = network.provenance
         return network
 
     @property

@@ -14,6 +14,7 @@ METRICS = (
     "l1",
     "fid",
     "kid",
+    "inception_score",
     "is",
     "cis",
     "accuracy",
@@ -53,8 +54,8 @@ class EvaluateConfig(ModelConfig):
     )
     num_outputs: Optional[int] = option(
         None,
-        "outputs per input for is, cis, fid, kid, accuracy (default: 100 for is and cis, 10 for the "
-        "others); lpips uses the number of its protocol",
+        "outputs per input for is, cis, inception_score, fid, kid, accuracy (default: 100 for is and cis, "
+        "10 for the others); lpips uses the number of its protocol",
         minimum=1,
         maximum=10_000,
         memory=True,
@@ -73,6 +74,20 @@ class EvaluateConfig(ModelConfig):
         "stargan2: all 45 pairs of 10 outputs",
         choices=("munit", "bicyclegan", "stargan2"),
     )
+    features: Optional[str] = option(
+        None,
+        "features for fid and kid; published: of the Inception-v3 of 2015, whose weights "
+        "munit_tf.import_weights converts; keras: of Inception-v3 with the weights of Keras, not comparable "
+        "with published figures; classifier: of --classifier (default: classifier if one is given, else "
+        "published)",
+        choices=("published", "keras", "classifier"),
+    )
+    fid_resize: str = option(
+        "pytorch-fid",
+        "how images get the size of the published network: bilinear as in pytorch-fid, or bicubic and "
+        "antialiased as in clean-fid",
+        choices=("pytorch-fid", "clean-fid"),
+    )
     fid_reference: str = option(
         "test",
         "real images for FID and KID; StarGAN v2 uses train",
@@ -88,8 +103,7 @@ class EvaluateConfig(ModelConfig):
     )
     classifier: Optional[str] = option(
         None,
-        "folder of munit_tf.train_classifier, for is and cis; its features are used for fid and kid (default "
-        "for these: Inception-v3 with the ImageNet weights of Keras)",
+        "folder of munit_tf.train_classifier, for is and cis, and for the features of fid and kid",
         path=True,
     )
     domain_classifier: Optional[str] = option(

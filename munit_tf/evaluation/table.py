@@ -13,6 +13,8 @@ _ROWS = (
     ("fid", "untranslated", "FID of untranslated inputs"),
     ("kid", "mean", "KID"),
     ("kid", "std", "KID's std over subsets"),
+    ("inception_score", "mean", "Inception Score"),
+    ("inception_score", "std", "Inception Score's std"),
     ("is", "mean_kl", "IS, mean KL"),
     ("is", "exp_mean_kl", "IS, exp of mean KL"),
     ("cis", "mean_kl", "CIS, mean KL"),

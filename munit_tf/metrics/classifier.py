@@ -1,14 +1,12 @@
-"""Classifiers: storage, and their predictions and those of Inception-v3 for images."""
+"""Classifiers: storage, and predictions for images."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
 import pathlib
 import shutil
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,8 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from munit_tf import machine
-from munit_tf.data import downloads
 from munit_tf.errors import InputError
+from munit_tf.metrics import resizing
+from munit_tf.metrics.inception import KerasInception, PublishedInception
 from munit_tf.metrics.sampling import Block
 from munit_tf.networks import pretrained
 from munit_tf.networks.classifiers import (
@@ -61,60 +60,17 @@ class Classifier:
         self.provenance = provenance
         network = features_of(model)
 
+        @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])], autograph=False)
         def run(images):
-            features, logits = network(resize(images, image_size), training=False)
+            features, logits = network(resizing.antialiased(images, image_size), training=False)
             return features, tf.nn.softmax(tf.cast(logits, tf.float64))
 
-        self._run = _traced(run)
+        self._run = run
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(features [N,D], probabilities [N,C]) of images [N,H,W,3] in [-1, 1]."""
         features, probabilities = self._run(images)
         return features.numpy(), probabilities.numpy()
-
-
-class InceptionV3Features:
-    """Inception-v3 with Keras' ImageNet weights: images [N,H,W,3] in [-1, 1] -> (features [N,2048], None).
-
-    Args:
-        path: file of weights, see `networks.pretrained.load_inception_v3`.
-    """
-
-    classes: tuple[str, ...] = ()
-    image_size = pretrained.INCEPTION_V3_SIZE
-
-    def __init__(self, path: str | os.PathLike) -> None:
-        network = pretrained.load_inception_v3(path)
-        self.provenance = pretrained.provenance(path)
-        self._run = _traced(lambda images: network(resize(images, self.image_size), training=False))
-
-    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, None]:
-        """(features [N,2048], None) of images [N,H,W,3] in [-1, 1]."""
-        return self._run(images).numpy(), None
-
-
-def load_inception(weights_dir: str | os.PathLike, remedy: str) -> InceptionV3Features:
-    """InceptionV3Features, whose weights are downloaded if they are not in a folder.
-
-    Args:
-        weights_dir: the folder.
-        remedy: what to do if they are not there and cannot be downloaded, for the message.
-
-    Raises:
-        InputError: there is no connection, the download fails, or the file holds something else.
-    """
-    if not pretrained.has_inception_v3(weights_dir):
-        downloads.check_reachable(pretrained.INCEPTION_V3_URL, "Inception-v3", remedy)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # Keras prints its progress.
-            path = pretrained.fetch_inception_v3(weights_dir)
-    except Exception as error:  # Keras raises a plain Exception if the download fails.
-        reason = " ".join(str(error).split())
-        raise InputError(f"Inception-v3's weights cannot be downloaded: {reason}; {remedy}") from error
-    try:
-        return InceptionV3Features(path)
-    except ValueError as error:
-        raise InputError(str(error)) from error
 
 
 class Predictions:
@@ -125,7 +81,7 @@ class Predictions:
         num_outputs: number of outputs per input to use; further ones are ignored.
     """
 
-    def __init__(self, network: Classifier | InceptionV3Features, num_outputs: int) -> None:
+    def __init__(self, network: Classifier | KerasInception | PublishedInception, num_outputs: int) -> None:
         self.num_outputs = num_outputs
         self._network = network
         self._output_indices: list[np.ndarray] = []
@@ -151,11 +107,6 @@ class Predictions:
         chosen = np.concatenate(self._output_indices) < num_outputs
         p = np.concatenate(self._probabilities)[chosen]
         return p.reshape(-1, num_outputs, p.shape[-1])
-
-
-def resize(images: tf.Tensor, size: int) -> tf.Tensor:
-    """Resizes images [N,H,W,3] to [N,size,size,3]: bilinear, antialiased."""
-    return tf.image.resize(images, [size, size], antialias=True)
 
 
 def save(folder: str | os.PathLike, model: keras.Model, description: dict[str, Any]) -> None:
@@ -227,11 +178,6 @@ def _is_description(value):
     classes, size = value.get("classes"), value.get("image_size")
     named = isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)
     return bool(named) and type(size) is int and SMALLEST_SIZES[value["backbone"]] <= size <= LARGEST_SIZE
-
-
-def _traced(function):
-    images = tf.TensorSpec([None, None, None, 3], tf.float32)
-    return tf.function(function, input_signature=[images], autograph=False)
 
 
 def _reason(error):

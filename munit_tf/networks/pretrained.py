@@ -152,7 +152,7 @@ def load_taps(
         ValueError: the file holds something else.
     """
     path = os.path.join(folder, f"{network}.npz")
-    arrays = _read_npz(path)
+    arrays = read_npz(path)
     convs = sum(name.endswith("/kernel") for name in arrays)
     try:
         taps = FEATURES[network]([(arrays[f"{i}/kernel"], arrays[f"{i}/bias"]) for i in range(convs)])
@@ -181,7 +181,7 @@ def load_lpips_linear(
         ValueError: the file holds something else.
     """
     path = os.path.join(folder, "lpips.npz")
-    arrays = _read_npz(path)
+    arrays = read_npz(path)
     names = [f"{network}/{version}/{i}" for i in range(5)]
     actual = [(arrays[name].shape, arrays[name].dtype.kind) for name in names if name in arrays]
     if actual != [((c,), "f") for c in FEATURES[network].channels]:
@@ -258,7 +258,13 @@ def sha256(path: str | os.PathLike) -> str:
     return digest.hexdigest()
 
 
-def _read_npz(path):
+def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """The arrays of a file that `munit_tf.import_weights` has written.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is damaged.
+    """
     if not os.path.isfile(path):
         raise FileNotFoundError(f"there is no file {path}: create it with munit_tf.import_weights")
     try:

@@ -10,7 +10,7 @@ import numpy as np
 from munit_tf.config.options import INCEPTION_FEATURES, RANDOM_FEATURES, DataConfig
 from munit_tf.data import pictures, pipeline, registry
 from munit_tf.errors import InputError
-from munit_tf.metrics import artifacts, classifier
+from munit_tf.metrics import artifacts, classifier, inception
 from munit_tf.metrics.content import kept_content, style_gap
 from munit_tf.metrics.fid import mmd2
 from munit_tf.metrics.random_features import RandomFeatures, standardized_kid
@@ -70,8 +70,8 @@ def load_features(name: str) -> Features:
     if name == INCEPTION_FEATURES:
         folder = os.path.expanduser(_WEIGHTS_DIR)
         remedy = f"put {pretrained.INCEPTION_V3_FILE} into {folder}, or use another --validate_with"
-        network: classifier.InceptionV3Features | classifier.Classifier
-        network = classifier.load_inception(folder, remedy)
+        network: inception.KerasInception | classifier.Classifier
+        network = inception.load_keras_inception(folder, remedy)
     else:
         network = classifier.load(name)
     return Features(lambda images: network(images)[0], lambda x, y: float(mmd2(*_in_double(x, y))))

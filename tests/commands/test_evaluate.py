@@ -9,13 +9,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from inception_reference import seeded_state
 from reference import FOLDER
 from training.processes import make_photos
 
 from munit_tf import evaluate
 from munit_tf.cli import command_line
 from munit_tf.metrics import classifier
-from munit_tf.networks import pretrained
+from munit_tf.networks import fid_inception, pretrained
 from munit_tf.networks.classifiers import build_classifier
 from munit_tf.runs import checkpoints, loading, run_folder
 
@@ -36,7 +37,7 @@ def make_run(path, dataset, seed=0):
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
-    """Two runs on photos, one on shapes; a classifier of a and b; LPIPS' weights, seeded AlexNet."""
+    """Two runs on photos, one on shapes; a classifier of a and b; LPIPS' weights, seeded networks."""
     folder = tmp_path_factory.mktemp("evaluate")
     make_photos(folder / "photos", count=6, test_count=6, size=(48, 40))
     make_run(folder / "first", folder / "photos")
@@ -56,6 +57,7 @@ def work(tmp_path_factory):
     golden = np.load(FOLDER / "lpips_alex.npz")
     linear = {f"alexnet/{v}/{i}": golden[f"lin{i}_v{v}"] for v in ("0.0", "0.1") for i in range(5)}
     np.savez(folder / "weights" / "lpips.npz", **linear)
+    np.savez(folder / "weights" / "fid_inception.npz", **fid_inception.from_pytorch(seeded_state()))
     return folder
 
 
@@ -84,7 +86,8 @@ def test_every_metric_and_all_that_tells_how_it_was_computed(work, capsys):
     assert evaluate.main(flags(work)) == 0
     found = result(work / "first")
     assert set(found["directions"]) == {"a2b", "b2a"}
-    everything = {"lpips", "l1", "fid", "kid", "is", "cis", "accuracy", "reconstruction", "cycle", "style"}
+    everything = {"lpips", "l1", "fid", "kid", "inception_score", "is", "cis", "accuracy"}
+    everything |= {"reconstruction", "cycle", "style"}
     for direction in found["directions"].values():
         assert set(direction["metrics"]) == everything
         assert direction["inputs"] == 2
@@ -105,7 +108,7 @@ def test_every_metric_and_all_that_tells_how_it_was_computed(work, capsys):
 
 def test_the_same_command_gives_the_same_file(work):
     """Once in this process, once in one of its own, as a user runs it."""
-    argv = flags(work, "second", "--direction=a2b")
+    argv = flags(work, "second", "--direction=a2b", "--metrics=lpips,fid,kid,is,cis,accuracy,style,cycle")
     assert evaluate.main(argv) == 0
     first = (work / "second" / "evaluation.json").read_bytes()
     os.remove(work / "second" / "evaluation.json")
@@ -119,25 +122,33 @@ def test_what_needs_missing_weights_says_so_and_the_others_go_on(work, capsys, e
     assert evaluate.main(argv) == 3
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("munit_tf.evaluate")]
     reasons = {line.split(" no ")[1].split(":")[0]: line for line in lines}
-    assert set(reasons) == {"lpips", "fid", "kid", "is", "cis", "accuracy"}
+    assert set(reasons) == {"lpips", "fid", "kid", "inception_score", "is", "cis", "accuracy"}
     assert "alexnet.npz" in reasons["lpips"] and "munit_tf.import_weights" in reasons["lpips"]
-    assert "cannot reach 127.0.0.1" in reasons["fid"] and pretrained.INCEPTION_V3_FILE in reasons["fid"]
+    for metric in ("fid", "inception_score"):
+        assert "fid_inception.npz" in reasons[metric]
+        assert ("--features" in reasons[metric]) == (metric == "fid")
     assert "--classifier" in reasons["is"] and "--domain_classifier" in reasons["accuracy"]
     found = result(work / "first")
     assert set(found["directions"]["a2b"]["metrics"]) == {"l1", "reconstruction", "cycle", "style"}
     assert set(found["not_computed"]) == set(reasons)
+    assert evaluate.main([*argv, "--metrics=fid", "--features=keras"]) == 3
+    line = capsys.readouterr().err
+    assert "cannot reach 127.0.0.1" in line and pretrained.INCEPTION_V3_FILE in line
     assert evaluate.main([*argv, "--metrics=style"]) == 0
     assert not (work / "none").exists()
 
 
 def test_damaged_weights_are_never_replaced(work, tmp_path, capsys, eagerly):
     shutil.copytree(work / "weights", tmp_path / "weights")
-    (tmp_path / "weights" / "alexnet.npz").write_bytes(b"damaged")
+    for name in ("alexnet.npz", "fid_inception.npz"):
+        (tmp_path / "weights" / name).write_bytes(b"damaged")
     (tmp_path / "weights" / pretrained.INCEPTION_V3_FILE).write_bytes(b"damaged")
     argv = [f"--run={work / 'first'}", f"--weights_dir={tmp_path / 'weights'}", "--num_inputs=2"]
     assert evaluate.main([*argv, "--metrics=lpips,fid", "--direction=a2b"]) == 3
     error = capsys.readouterr().err
-    assert "alexnet.npz cannot be read" in error
+    assert "alexnet.npz cannot be read" in error and "fid_inception.npz cannot be read" in error
+    assert evaluate.main([*argv, "--metrics=fid", "--features=keras", "--direction=a2b"]) == 3
+    error = capsys.readouterr().err
     assert "does not hold Keras' Inception-v3 without top" in error
 
 

@@ -4,9 +4,11 @@ import hashlib
 
 import numpy as np
 import pytest
+from inception_reference import seeded_state
 from reference import FOLDER
 
 from munit_tf.errors import InputError
+from munit_tf.metrics.inception import PublishedInception
 from munit_tf.metrics.lpips import LPIPS
 from munit_tf.networks import pretrained
 
@@ -72,6 +74,28 @@ def test_imported_weights_give_the_packages_distances(published, linear_is_known
         np.testing.assert_allclose(distances, golden[f"distance_v{version}"], rtol=1e-5)
     linear, _ = pretrained.load_lpips_linear("vgg16", "0.1", tmp_path)
     assert [weights.shape for weights in linear] == [(64,), (128,), (256,), (512,), (512,)]
+
+
+def test_pytorch_fids_file_becomes_the_network_of_evaluations(tmp_path, monkeypatch):
+    state = {name: torch.tensor(value) for name, value in seeded_state().items()}
+    state["Conv2d_1a_3x3.bn.num_batches_tracked"] = torch.tensor(0)
+    path = tmp_path / "inception.pth"
+    torch.save(state, path)
+    flags = import_weights.ImportConfig(fid_inception=str(path), output=str(tmp_path / "out"))
+    with pytest.raises(InputError, match="is not pytorch-fid's Inception-v3: its SHA-256 begins with"):
+        import_weights.import_weights(flags)
+    monkeypatch.setitem(import_weights.KNOWN_SHA256, "fid_inception", (digest_of(path)[:8],))
+    import_weights.import_weights(flags)
+    network = PublishedInception(tmp_path / "out", "pytorch-fid")
+    assert network.provenance["source"] == {"inception.pth": digest_of(path)}
+    golden = np.load(FOLDER / "fid_inception.npz")
+    features, _ = network(golden["images"] / np.float32(127.5) - 1)
+    np.testing.assert_allclose(features, golden["pytorch-fid/features"], rtol=1e-3, atol=1e-3)
+    del state["Mixed_7c.branch_pool.bn.bias"]
+    torch.save(state, path)
+    monkeypatch.setitem(import_weights.KNOWN_SHA256, "fid_inception", (digest_of(path)[:8],))
+    with pytest.raises(InputError, match="Inception-v3: it has no Mixed_7c.branch_pool.bn.bias"):
+        import_weights.import_weights(flags)
 
 
 def test_another_file_than_torchvisions_is_refused(published, tmp_path):

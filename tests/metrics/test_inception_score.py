@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from munit_tf.errors import InputError
-from munit_tf.metrics.inception_score import accuracy, conditional_inception_score, inception_score
+from munit_tf.metrics.inception_score import (
+    accuracy,
+    conditional_inception_score,
+    inception_score,
+    split_inception_score,
+)
 
 # Two inputs, two outputs each, two classes. The first input's outputs take both classes, the second's
 # stay with the second one.
@@ -34,6 +39,19 @@ def test_diverse_inputs_without_diversity_given_one():
     p = np.repeat(np.eye(3)[:, np.newaxis], 5, axis=1)
     assert inception_score(p)["mean_kl"] == pytest.approx(np.log(3))
     assert conditional_inception_score(p) == {"mean_kl": 0, "exp_mean_kl": 1}
+
+
+def test_published_score_by_hand():
+    """Three equally frequent classes are worth 3, outputs of one distribution 1."""
+    assert split_inception_score(np.eye(3).repeat(4, 0), splits=1) == {
+        "mean": pytest.approx(3),
+        "std": pytest.approx(0),
+    }
+    assert split_inception_score(np.full((20, 5), 0.2)) == {"mean": pytest.approx(1), "std": pytest.approx(0)}
+    # A part of one output is worth 1, whatever it is.
+    assert split_inception_score(np.eye(3))["mean"] == pytest.approx(1)
+    shuffled = split_inception_score(np.eye(2).repeat(50, 0), splits=2)
+    assert shuffled["mean"] > 1.9 and shuffled["std"] > 0
 
 
 def test_one_input_and_one_output():
