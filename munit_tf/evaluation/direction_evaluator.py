@@ -13,7 +13,7 @@ from munit_tf.errors import InputError
 from munit_tf.evaluation.feature_networks import FeatureNetworks, Unavailable
 from munit_tf.evaluation.options import EvaluateConfig
 from munit_tf.evaluation.translator_under_test import TranslatorUnderTest
-from munit_tf.metrics import content, inception_score
+from munit_tf.metrics import content, inception_score, neighborhoods
 from munit_tf.metrics.classifier import Predictions
 from munit_tf.metrics.fid import fid, kid
 from munit_tf.metrics.lpips import PROTOCOLS, SINGLE_OUTPUT, PairDistances, mean_absolute_difference
@@ -91,7 +91,7 @@ class DirectionEvaluator:
             self._pair_meter("lpips", self._networks.lpips)
         elif metric == "l1":
             self._pair_meter("l1", mean_absolute_difference, to_input=False)
-        elif metric in ("fid", "kid"):
+        elif metric in ("fid", "kid", "precision_recall", "density_coverage"):
             self._predictions(self._networks.features, self._outputs(_NUM_SET_OUTPUTS))
         elif metric == "inception_score":
             self._predictions(self._networks.inception, self._outputs(_NUM_SET_OUTPUTS))
@@ -148,8 +148,7 @@ class DirectionEvaluator:
         return {
             "value": fid(generated, real),
             "untranslated": fid(untranslated, real),
-            "generated_images": len(generated),
-            "real_images": len(real),
+            **_sizes(generated, real),
         }
 
     def _kid(self):
@@ -157,9 +156,16 @@ class DirectionEvaluator:
         config = self._config
         return {
             **kid(generated, real, config.kid_subsets, config.kid_subset_size, config.seed),
-            "generated_images": len(generated),
-            "real_images": len(real),
+            **_sizes(generated, real),
         }
+
+    def _precision_recall(self):
+        generated, real = self._feature_sets()
+        return {**neighborhoods.precision_recall(real, generated), **_sizes(generated, real)}
+
+    def _density_coverage(self):
+        generated, real = self._feature_sets()
+        return {**neighborhoods.density_coverage(real, generated), **_sizes(generated, real)}
 
     def _inception_score(self):
         p = self._meters[self._networks.inception].probabilities(self._outputs(_NUM_SET_OUTPUTS))
@@ -271,3 +277,7 @@ class DirectionEvaluator:
     def _outputs(self, default):
         """The number of outputs per input for a metric with this default."""
         return (self._config.num_outputs or default) if self._has_style else 1
+
+
+def _sizes(generated, real):
+    return {"generated_images": len(generated), "real_images": len(real)}

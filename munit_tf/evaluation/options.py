@@ -14,6 +14,8 @@ METRICS = (
     "l1",
     "fid",
     "kid",
+    "precision_recall",
+    "density_coverage",
     "inception_score",
     "is",
     "cis",
@@ -54,8 +56,8 @@ class EvaluateConfig(ModelConfig):
     )
     num_outputs: Optional[int] = option(
         None,
-        "outputs per input for is, cis, inception_score, fid, kid, accuracy (default: 100 for is and cis, "
-        "10 for the others); lpips uses the number of its protocol",
+        "outputs per input (default: 100 for is and cis, 10 for the others); lpips uses the number of its "
+        "protocol",
         minimum=1,
         maximum=10_000,
         memory=True,
@@ -76,10 +78,10 @@ class EvaluateConfig(ModelConfig):
     )
     features: Optional[str] = option(
         None,
-        "features for fid and kid; published: of the Inception-v3 of 2015, whose weights "
-        "munit_tf.import_weights converts; keras: of Inception-v3 with the weights of Keras, not comparable "
-        "with published figures; classifier: of --classifier (default: classifier if one is given, else "
-        "published)",
+        "features for fid, kid, precision_recall and density_coverage; published: of the Inception-v3 of "
+        "2015, whose weights munit_tf.import_weights converts; keras: of Inception-v3 with the weights of "
+        "Keras, not comparable with published figures; classifier: of --classifier (default: classifier if "
+        "one is given, else published)",
         choices=("published", "keras", "classifier"),
     )
     fid_resize: str = option(
@@ -103,7 +105,7 @@ class EvaluateConfig(ModelConfig):
     )
     classifier: Optional[str] = option(
         None,
-        "folder of munit_tf.train_classifier, for is and cis, and for the features of fid and kid",
+        "folder of munit_tf.train_classifier, for is and cis; it can also give the --features",
         path=True,
     )
     domain_classifier: Optional[str] = option(

@@ -87,7 +87,7 @@ def test_every_metric_and_all_that_tells_how_it_was_computed(work, capsys):
     found = result(work / "first")
     assert set(found["directions"]) == {"a2b", "b2a"}
     everything = {"lpips", "l1", "fid", "kid", "inception_score", "is", "cis", "accuracy"}
-    everything |= {"reconstruction", "cycle", "style"}
+    everything |= {"precision_recall", "density_coverage", "reconstruction", "cycle", "style"}
     for direction in found["directions"].values():
         assert set(direction["metrics"]) == everything
         assert direction["inputs"] == 2
@@ -122,7 +122,10 @@ def test_what_needs_missing_weights_says_so_and_the_others_go_on(work, capsys, e
     assert evaluate.main(argv) == 3
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("munit_tf.evaluate")]
     reasons = {line.split(" no ")[1].split(":")[0]: line for line in lines}
-    assert set(reasons) == {"lpips", "fid", "kid", "inception_score", "is", "cis", "accuracy"}
+    assert set(reasons) == {"lpips", "fid", "kid", "inception_score", "is", "cis", "accuracy"} | {
+        "precision_recall",
+        "density_coverage",
+    }
     assert "alexnet.npz" in reasons["lpips"] and "munit_tf.import_weights" in reasons["lpips"]
     for metric in ("fid", "inception_score"):
         assert "fid_inception.npz" in reasons[metric]
