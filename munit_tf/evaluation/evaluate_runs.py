@@ -19,11 +19,12 @@ import tensorflow as tf
 
 import munit_tf
 from munit_tf.config.options import DataConfig
+from munit_tf.config.schema import to_text
 from munit_tf.data import registry
 from munit_tf.errors import InputError
 from munit_tf.evaluation.direction_evaluator import DirectionEvaluator
 from munit_tf.evaluation.feature_networks import FeatureNetworks
-from munit_tf.evaluation.options import METRICS, EvaluateConfig
+from munit_tf.evaluation.options import METRICS, PROTOCOL_SIZE, EvaluateConfig
 from munit_tf.evaluation.translator_under_test import TranslatorUnderTest
 from munit_tf.metrics.lpips import PROTOCOLS
 from munit_tf.runs import loading
@@ -81,6 +82,12 @@ def _evaluate_one(config: EvaluateConfig, networks: FeatureNetworks) -> dict[str
         str(config.run), weights=config.weights, averaged=config.averaged
     )
     head = _head(config, checkpoint)
+    if config.protocol and options.data.image_size != PROTOCOL_SIZE:
+        say(
+            f"--protocol={config.protocol} has images of {to_text(PROTOCOL_SIZE)} pixels, and {config.run} "
+            f"has {to_text(options.data.image_size)}: compare it with no published figure",
+            file=sys.stderr,
+        )
     # Every image counts once, so no image may replace an unreadable one.
     data_options = dataclasses.replace(_data_options(config, options.data), unreadable="error")
     dataset = registry.open_dataset(data_options)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Optional
+from typing import Any, Optional
 
 from munit_tf.config.options import PRETRAINED_NAMES, ModelConfig
 from munit_tf.config.schema import option
+from munit_tf.errors import InputError
 
 METRICS = (
     "lpips",
@@ -24,6 +25,40 @@ METRICS = (
     "cycle",
     "style",
     "shapes",
+)
+
+
+# More than any data set has.
+ALL_INPUTS = 1_000_000_000
+PROTOCOL_SIZE = (256, 256)  # Of all of them, in pixels.
+# {name: flags with the values of the publication}.
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "munit": dict(num_inputs=100, lpips_protocol="munit", lpips_network="alexnet", lpips_version="0.0"),
+    "bicyclegan": dict(
+        num_inputs=100, lpips_protocol="bicyclegan", lpips_network="alexnet", lpips_version="0.0"
+    ),
+    "stargan2": dict(
+        num_inputs=ALL_INPUTS,
+        num_outputs=10,
+        lpips_protocol="stargan2",
+        lpips_network="alexnet",
+        fid_reference="train",
+    ),
+    "cut": dict(
+        num_inputs=ALL_INPUTS,
+        num_outputs=1,
+        features="published",
+        fid_resize="pytorch-fid",
+        fid_reference="test",
+    ),
+}
+_WITHOUT_PROTOCOL = dict(
+    num_inputs=100,
+    lpips_network="alexnet",
+    lpips_version="0.0",
+    lpips_protocol="munit",
+    fid_resize="pytorch-fid",
+    fid_reference="test",
 )
 
 
@@ -47,12 +82,17 @@ class EvaluateConfig(ModelConfig):
     dataset: Optional[str] = option(
         None, "name or folder of a data set to evaluate on (default: that of the run)"
     )
+    protocol: Optional[str] = option(
+        None,
+        "publication whose numbers of inputs and outputs, LPIPS, reference and resizing are used; "
+        "docs/evaluation.md has them",
+        choices=tuple(PROTOCOLS),
+    )
     num_inputs: int = option(
-        100,
-        "test images to translate, or all if there are fewer",
+        None,
+        "test images to translate, or all if there are fewer (default: 100)",
         minimum=1,
-        maximum=1_000_000_000,
-        memory=True,
+        maximum=ALL_INPUTS,
     )
     num_outputs: Optional[int] = option(
         None,
@@ -66,14 +106,14 @@ class EvaluateConfig(ModelConfig):
     batch_size: int = option(
         8, "images per batch; smaller batches need less memory", minimum=1, maximum=65_536, memory=True
     )
-    lpips_network: str = option("alexnet", "network of LPIPS", choices=("alexnet", "vgg16"))
+    lpips_network: str = option(None, "network of LPIPS (default: alexnet)", choices=("alexnet", "vgg16"))
     lpips_version: str = option(
-        "0.0", "version of LPIPS; MUNIT and BicycleGAN report 0.0", choices=("0.0", "0.1")
+        None, "version of LPIPS; MUNIT and BicycleGAN report 0.0, the default", choices=("0.0", "0.1")
     )
     lpips_protocol: str = option(
-        "munit",
+        None,
         "munit: 19 pairs of independent outputs per input; bicyclegan: consecutive pairs of 20 outputs; "
-        "stargan2: all 45 pairs of 10 outputs",
+        "stargan2: all 45 pairs of 10 outputs (default: munit)",
         choices=("munit", "bicyclegan", "stargan2"),
     )
     features: Optional[str] = option(
@@ -85,14 +125,14 @@ class EvaluateConfig(ModelConfig):
         choices=("published", "keras", "classifier"),
     )
     fid_resize: str = option(
-        "pytorch-fid",
+        None,
         "how images get the size of the published network: bilinear as in pytorch-fid, or bicubic and "
-        "antialiased as in clean-fid",
+        "antialiased as in clean-fid (default: pytorch-fid)",
         choices=("pytorch-fid", "clean-fid"),
     )
     fid_reference: str = option(
-        "test",
-        "real images for FID and KID; StarGAN v2 uses train",
+        None,
+        "real images for FID and KID; StarGAN v2 uses train (default: test)",
         choices=("test", "train"),
     )
     kid_subsets: int = option(100, "number of subsets for KID", minimum=1, maximum=1_000_000)
@@ -118,3 +158,15 @@ class EvaluateConfig(ModelConfig):
         "folder with the files of munit_tf.import_weights, and for weights that Keras downloads",
         path=True,
     )
+
+    def __post_init__(self) -> None:  # noqa: D105
+        super().__post_init__()
+        published = PROTOCOLS.get(self.protocol or "", {})
+        for name, value in {**_WITHOUT_PROTOCOL, **published}.items():
+            given = getattr(self, name)
+            if given is None:
+                object.__setattr__(self, name, value)
+            elif given != published.get(name, given):
+                raise InputError(
+                    f"--{name}={given}: --protocol={self.protocol} has {published[name]}: omit one of them"
+                )

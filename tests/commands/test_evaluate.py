@@ -1,5 +1,6 @@
 """The command, on run folders made here."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from training.processes import make_photos
 
 from munit_tf import evaluate
 from munit_tf.cli import command_line
+from munit_tf.evaluation.options import PROTOCOLS, EvaluateConfig
 from munit_tf.metrics import classifier
 from munit_tf.networks import fid_inception, pretrained
 from munit_tf.networks.classifiers import build_classifier
@@ -241,7 +243,29 @@ def test_a_run_that_has_diverged(work, tmp_path, capsys, eagerly):
     assert not (run / "evaluation.json").exists()
 
 
+def test_a_protocol_sets_flags_and_is_recorded(work, capsys, eagerly):
+    argv = [f"--run={work / 'second'}", f"--weights_dir={work / 'weights'}", "--direction=a2b"]
+    argv += ["--metrics=lpips", "--protocol=stargan2"]
+    assert evaluate.main(argv) == 0
+    found = result(work / "second")
+    expected = dict(protocol="stargan2", lpips_protocol="stargan2", fid_reference="train", num_outputs=10)
+    assert {**found["settings"], **expected} == found["settings"]
+    assert found["directions"]["a2b"]["inputs"] == 6  # All of them.
+    assert found["directions"]["a2b"]["metrics"]["lpips"]["pairs"] == 6 * 45
+    assert "256x256 pixels" in capsys.readouterr().err  # These images are smaller.
+    assert evaluate.main([*argv, "--fid_reference=test"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "--fid_reference=test: --protocol=stargan2 has train" in error
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_protocols_are_valid_flags(protocol):
+    config = EvaluateConfig(run="x", protocol=protocol)
+    assert PROTOCOLS[protocol] == {name: getattr(config, name) for name in PROTOCOLS[protocol]}
+    assert dataclasses.replace(config, run="y").num_inputs == config.num_inputs
+
+
 def test_help(capsys):
     assert evaluate.main(["--help"]) == 0
     output = capsys.readouterr().out
-    assert "--lpips_protocol" in output and "[munit]" in output and "Exit status" in output
+    assert "--lpips_protocol" in output and "(default: munit)" in output and "Exit status" in output
