@@ -18,6 +18,7 @@ from munit_tf.metrics.classifier import Predictions
 from munit_tf.metrics.fid import fid, kid
 from munit_tf.metrics.lpips import PROTOCOLS, SINGLE_OUTPUT, PairDistances, mean_absolute_difference
 from munit_tf.metrics.sampling import Block, batches_of_indices, in_batches, require_finite, sample_outputs
+from munit_tf.metrics.true_targets import DistanceToTarget
 
 _NUM_SCORE_OUTPUTS = 100  # MUNIT, section 5.2, for IS and CIS.
 _NUM_SET_OUTPUTS = 10  # StarGAN v2, for FID.
@@ -99,6 +100,11 @@ class DirectionEvaluator:
             self._predictions(self._networks.domain_classifier, self._outputs(_NUM_SET_OUTPUTS))
         elif metric in ("is", "cis"):
             self._predictions(self._networks.classifier, self._outputs(_NUM_SCORE_OUTPUTS))
+        elif metric in ("target_lpips", "target_l1"):
+            distance = self._networks.lpips if metric == "target_lpips" else mean_absolute_difference
+            load_targets = self._subject.loader(self._subject.targets)
+            outputs = self._outputs(_NUM_SET_OUTPUTS)
+            self._meters[metric] = DistanceToTarget(distance, load_targets, outputs)
         elif metric == "shapes":
             insides = self._subject.insides(range(self.num_inputs))
             num_outputs = _NUM_HUE_OUTPUTS if self._has_style else 1
@@ -219,6 +225,12 @@ class DirectionEvaluator:
             lambda indices: subject.encode_style(load(indices), subject.target), len(subject.targets)
         )
         return {**content.style_gap(codes), "images": len(codes)}
+
+    def _target_lpips(self):
+        return self._meters["target_lpips"].result()
+
+    def _target_l1(self):
+        return self._meters["target_l1"].result()
 
     def _shapes(self):
         result = self._meters["shapes"].result()

@@ -24,6 +24,8 @@ METRICS = (
     "reconstruction",
     "cycle",
     "style",
+    "target_lpips",
+    "target_l1",
     "shapes",
 )
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from munit_tf.config.options import DataConfig
 from munit_tf.data import pipeline
-from munit_tf.data.registry import Dataset
+from munit_tf.data.registry import Dataset, makes_edges
 from munit_tf.data.sources import Source
 from munit_tf.metrics import lpips
 from munit_tf.models.memory import check_translation
@@ -33,6 +33,7 @@ class TranslatorUnderTest:
         target: the target domain.
         inputs: test images of the source domain.
         targets: test images of the target domain.
+        is_paired: whether target i is the true result of input i.
         encodes_style: whether the method can encode the style of an image.
     """
 
@@ -43,6 +44,7 @@ class TranslatorUnderTest:
         # Those of the `shapes` data have more methods than Source.
         self.inputs: Any = dataset.test[self.source]
         self.targets: Any = dataset.test[self.target]
+        self.is_paired = data_options.paired or makes_edges(data_options)
         self.encodes_style = model.has_style_encoder
         self._data_options = data_options
         self._translate, self._encode_style = _traced(model, data_options.image_size)
@@ -50,7 +52,7 @@ class TranslatorUnderTest:
     def unavailable_reason(self, metric: str) -> str | None:
         """Why the method, the data or the direction does not support a metric, in one line, or None."""
         model = self.model
-        if metric == "lpips":
+        if metric == "lpips" or (metric == "target_lpips" and self.is_paired):
             return lpips.size_problem(*self._data_options.image_size)
         if metric in ("l1", "cis", "style") and not model.style_dim:
             return "the method has no style"
@@ -60,6 +62,8 @@ class TranslatorUnderTest:
             return "the method has no decoder that reconstructs its input"
         if metric == "cycle" and len(model.directions) < 2:
             return "the method has one direction only"
+        if metric in ("target_lpips", "target_l1") and not self.is_paired:
+            return "the true results are known only for paired data (--paired, or --edges)"
         if metric == "shapes" and not (hasattr(self.inputs, "inside") and self.direction == "a2b"):
             return "the right results are known only for a2b with --dataset=shapes"
         return None

@@ -1,6 +1,7 @@
 """One direction's measures, on translators whose answers are known."""
 
 import colorsys
+import dataclasses
 import types
 
 import numpy as np
@@ -133,6 +134,21 @@ def test_untranslated_images(dataset, networks):
     assert scores.not_computed == {"lpips": "no weights here"}
 
 
+def test_the_true_image_of_each_input(networks):
+    """Outlines left as they are differ from their own fillings less than from others."""
+    paired = dataclasses.replace(DATA, paired=True)
+    images = registry.open_dataset(paired)
+    subject = TranslatorUnderTest(Identity(), images, paired, "a2b")
+    config = EvaluateConfig(run="x", num_inputs=30)
+    found = DirectionEvaluator(subject, images.test["b"], networks, config).measure(["target_l1"])
+    a, b = (
+        np.stack([np.asarray(images.test[d][i], np.float64) for i in range(30)]) / 127.5 - 1 for d in "ab"
+    )
+    assert found["target_l1"]["mean"] == pytest.approx(np.abs(a - b).mean())
+    assert found["target_l1"]["best"] == found["target_l1"]["mean"]  # There is one output of each.
+    assert found["target_l1"]["mean"] < 0.95 * np.abs(a - np.roll(b, 1, axis=0)).mean()
+
+
 def test_what_methods_lack(dataset):
     simple, painter = Identity(), Painter(dataset.test["a"])
     photos = types.SimpleNamespace(train=[], test={"a": [0], "b": [0]})
@@ -144,6 +160,8 @@ def test_what_methods_lack(dataset):
         ("style", Noisy(), dataset, "a2b", "cannot encode"),
         ("reconstruction", painter, dataset, "a2b", "no decoder"),
         ("shapes", painter, photos, "a2b", "with --dataset=shapes"),
+        ("target_l1", painter, dataset, "a2b", "--paired"),
+        ("target_lpips", painter, dataset, "a2b", "--paired"),
         ("shapes", painter, dataset, "b2a", "a2b"),
     ):
         assert reason in TranslatorUnderTest(model, data, DATA, name).unavailable_reason(metric)
