@@ -17,7 +17,7 @@ from munit_tf.metrics import content, inception_score, neighborhoods
 from munit_tf.metrics.classifier import Predictions
 from munit_tf.metrics.fid import fid, kid
 from munit_tf.metrics.lpips import PROTOCOLS, SINGLE_OUTPUT, PairDistances, mean_absolute_difference
-from munit_tf.metrics.sampling import Block, batches_of_indices, in_batches, require_finite, sample_outputs
+from munit_tf.metrics.sampling import in_batches, require_finite, sample_outputs
 from munit_tf.metrics.true_targets import DistanceToTarget
 
 _NUM_SCORE_OUTPUTS = 100  # MUNIT, section 5.2, for IS and CIS.
@@ -274,11 +274,8 @@ class DirectionEvaluator:
 
     def _predict(self, network: Any, images: Source) -> tuple[np.ndarray, np.ndarray | None]:
         """(features, probabilities or None) of all real images of a source."""
-        load, meter = self._subject.loader(images), Predictions(network, 1)
-        for indices in batches_of_indices(len(images), self._config.batch_size):
-            meter.add(Block(np.array(indices), np.zeros(len(indices), int), None, load(indices)))
-        probabilities = meter.probabilities(1)[:, 0] if network.classes else None
-        return meter.features(1), probabilities
+        load = self._subject.loader(images)
+        return self._networks.cache.predict(network, load, len(images), self._config.batch_size)
 
     def _in_batches(self, function, count):
         return in_batches(function, count, self._config.batch_size)

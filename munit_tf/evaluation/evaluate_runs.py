@@ -166,7 +166,7 @@ def _head(config: EvaluateConfig, checkpoint: Any) -> dict[str, Any]:
     settings = {
         field.name: getattr(config, field.name)
         for field in dataclasses.fields(config)
-        if field.name not in ("run", "compare", "weights_dir")
+        if field.name not in ("run", "compare", "weights_dir", "cache_dir", "cache")
     }
     return _for_json(
         {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any, Callable
 
@@ -12,7 +13,9 @@ from munit_tf.evaluation.options import EvaluateConfig
 from munit_tf.metrics import classifier
 from munit_tf.metrics.inception import PublishedInception, load_keras_inception
 from munit_tf.metrics.lpips import LPIPS
+from munit_tf.metrics.prediction_cache import PredictionCache
 from munit_tf.networks import pretrained
+from munit_tf.terminal import say
 
 
 class Unavailable(Exception):
@@ -27,6 +30,7 @@ class FeatureNetworks:
 
     Attributes:
         provenance: {use: origin of the weights}, for the networks loaded so far.
+        cache: predictions for real images.
 
     Raises:
         InputError: `--classifier` or `--domain_classifier` is not a classifier.
@@ -38,6 +42,9 @@ class FeatureNetworks:
         self._loaded: dict[str, Any] = {}
         self.provenance: dict[str, Any] = {}
         self._classifier = classifier.load(config.classifier) if config.classifier else None
+        self.cache = PredictionCache(
+            config.cache_dir if config.cache else None, lambda line: say(f"warning: {line}", file=sys.stderr)
+        )
         self._domain_classifier = (
             classifier.load(config.domain_classifier) if config.domain_classifier else self._classifier
         )

@@ -160,6 +160,12 @@ class EvaluateConfig(ModelConfig):
         "folder with the files of munit_tf.import_weights, and for weights that Keras downloads",
         path=True,
     )
+    cache_dir: str = option(
+        os.path.join("~", ".cache", "munit_tf"),
+        "folder that keeps features of real images for later evaluations",
+        path=True,
+    )
+    cache: bool = option(True, "keep features of real images in --cache_dir, and use those that are there")
 
     def __post_init__(self) -> None:  # noqa: D105
         super().__post_init__()

@@ -34,6 +34,7 @@ class PublishedInception:
 
     def __init__(self, folder: str | os.PathLike, resizing: str) -> None:
         network, self.provenance = fid_inception.load(folder)
+        self.resizing = resizing
         self._resize = RESIZINGS[resizing]
 
         @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])], autograph=False)

@@ -73,6 +73,7 @@ def flags(work, run="first", *more):
         f"--run={work / run}",
         f"--classifier={work / 'classifier'}",
         f"--weights_dir={work / 'weights'}",
+        f"--cache_dir={work / 'cache'}",
         "--num_inputs=2",
         "--num_outputs=3",
         "--lpips_protocol=stargan2",

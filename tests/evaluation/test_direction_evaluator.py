@@ -17,6 +17,7 @@ from munit_tf.evaluation.options import EvaluateConfig
 from munit_tf.evaluation.translator_under_test import TranslatorUnderTest
 from munit_tf.metrics.classifier import Classifier
 from munit_tf.metrics.content import content_iou
+from munit_tf.metrics.prediction_cache import PredictionCache
 from munit_tf.networks.classifiers import build_classifier
 
 SIZE = 32
@@ -100,6 +101,7 @@ def networks():
 
     class Networks:
         features = classifier = domain_classifier = network
+        cache = PredictionCache(None, print)
 
         @property
         def lpips(self):
