@@ -39,8 +39,7 @@ def clean_fid(images: np.ndarray, size: int) -> np.ndarray:
         planes = (Image.fromarray(np.ascontiguousarray(image[..., channel])) for channel in range(3))
         return np.stack([plane.resize((size, size), Image.Resampling.BICUBIC) for plane in planes], axis=-1)
 
-    with concurrent.futures.ThreadPoolExecutor(
-        os.cpu_count()
-    ) as pool:  # Pillow resizes without Python's lock.
+    # Pillow releases Python's lock.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         resized = np.stack(list(pool.map(resized_image, levels)))
     return (resized.clip(0, 255) - 128) / 128
