@@ -12,6 +12,7 @@ Evaluates the translations of a run folder; writes RUN/evaluation.json and print
 
   python -m munit_tf.evaluate --run=runs/shapes-munit
   python -m munit_tf.evaluate --run=RUN --metrics=lpips,fid --direction=a2b --compare=RUN2,RUN3
+  python -m munit_tf.evaluate --run=RUN --report
 
 Exit status: 0 if all requested metrics were computed; 3 if some were not (the reasons are printed); 2 for
 an error."""
@@ -35,6 +36,8 @@ def _evaluate(config):
     devices.set_up()
     results = evaluate_runs.evaluate(config)
     say(*table(results).split("\n"), "", f"written to: {relative(config.run) / evaluate_runs.FILE}")
+    if config.report:
+        say(f"open:       {relative(config.run) / evaluate_runs.REPORT / 'report.html'}")
     missing = False
     for run, result in results.items():
         for metric, reason in result["not_computed"].items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import math
 import os
@@ -22,9 +23,12 @@ from munit_tf.config.options import DataConfig
 from munit_tf.config.schema import to_text
 from munit_tf.data import registry
 from munit_tf.errors import InputError
+from munit_tf.evaluation import report, report_page
 from munit_tf.evaluation.direction_evaluator import DirectionEvaluator
 from munit_tf.evaluation.feature_networks import FeatureNetworks
 from munit_tf.evaluation.options import METRICS, PROTOCOL_SIZE, EvaluateConfig
+from munit_tf.evaluation.report import DirectionReport
+from munit_tf.evaluation.report_page import Picture, Section
 from munit_tf.evaluation.translator_under_test import TranslatorUnderTest
 from munit_tf.metrics.lpips import PROTOCOLS
 from munit_tf.runs import loading
@@ -35,13 +39,17 @@ from munit_tf.storage.paths import RemotePath, absolute, to_path
 from munit_tf.terminal import say
 
 FILE = "evaluation.json"
+REPORT = "report"  # A folder.
 _DIGITS = 6
+# Options that do not change results.
+_WITHOUT_EFFECT = ("run", "compare", "weights_dir", "cache_dir", "cache", "report")
 
 
 def evaluate(config: EvaluateConfig) -> dict[str, dict[str, Any]]:
     """Evaluates a run, and those of the runs to compare it with that have no current results.
 
-    Writes `evaluation.json` atomically into the folder of each run that it evaluates.
+    Writes `evaluation.json` atomically into the folder of each run that it evaluates, and with `report` a
+    folder `report` into that of the first.
 
     Args:
         config: evaluation options.
@@ -52,6 +60,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, dict[str, Any]]:
     Raises:
         InputError: a run cannot be evaluated; its file is not written.
     """
+    if config.report and importlib.util.find_spec("matplotlib") is None:
+        raise InputError("--report needs matplotlib: pip install matplotlib")
     networks = FeatureNetworks(config)
     paths = [str(config.run), *(config.compare or ())]
     for path in paths:
@@ -67,17 +77,25 @@ def evaluate(config: EvaluateConfig) -> dict[str, dict[str, Any]]:
                 f"{to_path(path) / FILE} is a folder: remove it, since results are written there"
             )
     results: dict[str, dict[str, Any]] = {}
+    sections: list[Section] = []
     for path in paths:
         name = to_path(path).name if to_path(path).name not in results else path
-        one = dataclasses.replace(config, run=path, compare=None)
+        one = dataclasses.replace(config, run=path, compare=None, report=config.report and not results)
         # Again: the run may still be training.
         _, checkpoint = loading.find_checkpoint(path, config.weights)
         existing = None if path == config.run else _existing(one, checkpoint, networks)
-        results[name] = existing or _evaluate_one(one, networks)
+        if existing:
+            results[name] = existing
+        else:
+            results[name], its_sections = _evaluate_one(one, networks)
+            sections += its_sections
+    if config.report:
+        _write_report(config, results, sections)
     return results
 
 
-def _evaluate_one(config: EvaluateConfig, networks: FeatureNetworks) -> dict[str, Any]:
+def _evaluate_one(config: EvaluateConfig, networks: FeatureNetworks) -> tuple[dict[str, Any], list[Section]]:
+    """(The contents of `evaluation.json`, the report's sections with pictures)."""
     options, checkpoint, model = loading.load_run(
         str(config.run), weights=config.weights, averaged=config.averaged
     )
@@ -102,12 +120,17 @@ def _evaluate_one(config: EvaluateConfig, networks: FeatureNetworks) -> dict[str
     subjects = [TranslatorUnderTest(model, dataset, data_options, name) for name in names]
     wanted, not_computed = _wanted(config.metrics, subjects)
     directions: dict[str, dict[str, Any]] = {}
+    sections: list[Section] = []
     failed: dict[str, dict[str, str]] = {}
     for subject in subjects:
         reference = getattr(dataset, config.fid_reference)[subject.target]
         direction = DirectionEvaluator(subject, reference, networks, config)
         metrics = direction.measure([metric for metric in wanted if not subject.unavailable_reason(metric)])
         directions[subject.direction] = {"inputs": direction.num_inputs, "metrics": metrics}
+        if config.report:
+            training = dataset.train[subject.target]
+            pictures = DirectionReport(subject, training, networks, config.batch_size, config.seed)
+            sections += pictures.sections(direction.num_inputs)
         for metric, reason in direction.not_computed.items():
             failed.setdefault(metric, {})[subject.direction] = reason
     not_computed.update({metric: _in_words(reasons, len(subjects)) for metric, reasons in failed.items()})
@@ -124,7 +147,35 @@ def _evaluate_one(config: EvaluateConfig, networks: FeatureNetworks) -> dict[str
     }
     result = _for_json(result)
     _write(to_path(str(config.run)) / FILE, result)
-    return result
+    return result, sections
+
+
+def _write_report(
+    config: EvaluateConfig, results: Mapping[str, Mapping[str, Any]], sections: Sequence[Section]
+) -> None:
+    folder = RunFolder.to_read(str(config.run))
+    log = folder.log.read_text() if folder.log.exists() else None
+    name = next(iter(results))
+    sections = [
+        report.measures_section(results),
+        *sections,
+        report.curves_section(log),
+        report.settings_section(results[name]),
+    ]
+    output = folder.path / REPORT
+    title = f"Evaluation of {name}"
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror}") from error
+    files = {"report.md": report_page.to_markdown(title, sections).encode()}
+    for item in (item for section in sections for item in section.items):
+        if isinstance(item, Picture):
+            files[f"{item.name}.png"] = item.png()
+    files["report.html"] = report_page.to_html(title, sections).encode()
+    for file_name, content in files.items():
+        with atomic_write(output / file_name) as file:
+            file.write(content)
 
 
 def _in_words(reasons: Mapping[str, str], num_directions: int) -> str:
@@ -166,7 +217,7 @@ def _head(config: EvaluateConfig, checkpoint: Any) -> dict[str, Any]:
     settings = {
         field.name: getattr(config, field.name)
         for field in dataclasses.fields(config)
-        if field.name not in ("run", "compare", "weights_dir", "cache_dir", "cache")
+        if field.name not in _WITHOUT_EFFECT
     }
     return _for_json(
         {

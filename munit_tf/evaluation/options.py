@@ -160,6 +160,11 @@ class EvaluateConfig(ModelConfig):
         "folder with the files of munit_tf.import_weights, and for weights that Keras downloads",
         path=True,
     )
+    report: bool = option(
+        False,
+        "also write RUN/report/report.html, a page with the measures, the curves of the training, and "
+        "pictures; and the same as report.md",
+    )
     cache_dir: str = option(
         os.path.join("~", ".cache", "munit_tf"),
         "folder that keeps features of real images for later evaluations",

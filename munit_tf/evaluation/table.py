@@ -45,27 +45,47 @@ _SMALLEST_COLUMN = 12
 
 
 def table(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """A table with one column per run and direction.
+    """A table with one column per run and direction, as text.
 
     Args:
         results: {name of a run: contents of its `evaluation.json`}.
     """
-    columns = [
+    columns = _columns(results)
+    widths = [max(len(run), _SMALLEST_COLUMN) + 2 for run, _, _ in columns]
+    heads = [["", *(column[i] for column in columns)] for i in (0, 1)]
+    return "\n".join(
+        f"{label:<{_LABEL_WIDTH}}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths))
+        for label, *cells in [*heads, *_values(columns)]
+    )
+
+
+def measures(results: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """The rows of the same table; the first names the columns.
+
+    Args:
+        results: as for `table`.
+    """
+    columns = _columns(results)
+    head = [f"{run}, {direction}" if len(results) > 1 else direction for run, direction, _ in columns]
+    return [["", *head], *_values(columns)]
+
+
+def _columns(results):
+    return [
         (run, direction, result["directions"][direction]["metrics"])
         for run, result in results.items()
         for direction in result["directions"]
     ]
-    widths = [max(len(run), _SMALLEST_COLUMN) + 2 for run, _, _ in columns]
-    lines = [
-        " " * _LABEL_WIDTH + "".join(f"{column[i]:>{width}}" for column, width in zip(columns, widths))
-        for i in (0, 1)
-    ]
+
+
+def _values(columns):
+    """[label, text of the first column, ...] of each metric that a column has."""
+    rows = []
     for metric, key, label in _ROWS:
         values = [metrics.get(metric, {}).get(key) for _, _, metrics in columns]
         if any(value is not None for value in values):
-            cells = (f"{_text(value):>{width}}" for value, width in zip(values, widths))
-            lines.append(f"{label:<{_LABEL_WIDTH}}" + "".join(cells))
-    return "\n".join(lines)
+            rows.append([label, *map(_text, values)])
+    return rows
 
 
 def _text(value: float | str | None) -> str:

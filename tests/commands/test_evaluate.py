@@ -1,6 +1,7 @@
 """The command, on run folders made here."""
 
 import dataclasses
+import importlib.util
 import json
 import os
 import shutil
@@ -270,3 +271,42 @@ def test_help(capsys):
     assert evaluate.main(["--help"]) == 0
     output = capsys.readouterr().out
     assert "--lpips_protocol" in output and "(default: munit)" in output and "Exit status" in output
+
+
+def pictures_of(page):
+    return [part.split('"')[0] for part in page.split('alt="')[1:]]
+
+
+def test_a_report_has_the_measures_and_pictures_of_both_directions(work, capsys, eagerly):
+    (work / "second" / "log.jsonl").write_text('{"step": 1, "adv_d/a": 1.5}\n{"step": 2, "adv_d/a": 1.25}\n')
+    argv = [f"--run={work / 'second'}", f"--weights_dir={work / 'weights'}", f"--cache_dir={work / 'cache'}"]
+    argv += [f"--classifier={work / 'classifier'}", "--num_inputs=4", "--metrics=l1", "--report"]
+    assert evaluate.main(argv) == 0
+    folder = work / "second" / "report"
+    assert "report.html" in capsys.readouterr().out
+    page, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
+    names = ["random styles", "styles of references", "nearest training images", "extreme cases"]
+    expected = [f"{direction}: {name}" for direction in ("a2b", "b2a") for name in names]
+    expected.append("losses and measures over the steps of training")
+    assert pictures_of(page) == expected
+    assert "L1 between outputs" in page and "step-7" in page and "of 6 training images" in page
+    files = {path.name for path in folder.iterdir()}
+    assert files == {"report.html", "report.md", "curves.png"} | {
+        f"{kind}_{direction}.png"
+        for kind in ("random", "guided", "nearest", "extremes")
+        for direction in ("a2b", "b2a")
+    }
+    assert all(f"]({name})" in text for name in files if name.endswith(".png"))
+
+
+def test_a_report_without_weights_says_what_it_uses_instead(work, tmp_path, eagerly):
+    argv = [f"--run={work / 'second'}", f"--weights_dir={tmp_path}", "--direction=a2b", "--num_inputs=2"]
+    assert evaluate.main([*argv, "--metrics=l1", "--report"]) == 0
+    page = (work / "second" / "report" / "report.html").read_text()
+    assert "fixed random network" in page and "In L1, since LPIPS is unavailable" in page
+
+
+def test_a_report_needs_matplotlib(work, capsys, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert evaluate.main([f"--run={work / 'first'}", "--metrics=l1", "--report"]) == 2
+    assert "--report needs matplotlib: pip install matplotlib" in capsys.readouterr().err
