@@ -29,13 +29,20 @@ def main(argv: Sequence[str]) -> int:
 def _evaluate(config):
     from munit_tf.distribution import devices
     from munit_tf.evaluation import evaluate_runs
+    from munit_tf.evaluation.options import WITH_FEATURES
     from munit_tf.evaluation.table import table
     from munit_tf.storage.paths import relative
     from munit_tf.terminal import say
 
     devices.set_up()
     results = evaluate_runs.evaluate(config)
-    say(*table(results).split("\n"), "", f"written to: {relative(config.run) / evaluate_runs.FILE}")
+    first = next(iter(results.values()))
+    say(*table(results).split("\n"), "")
+    if any(WITH_FEATURES & set(direction["metrics"]) for direction in first["directions"].values()):
+        resizing = f", resized as in {config.fid_resize}" if config.features == "published" else ""
+        say(f"features of FID and KID: {config.features}{resizing}")
+    if evaluate_runs.has_metrics(first):
+        say(f"written to: {relative(config.run) / evaluate_runs.FILE}")
     if config.report:
         say(f"open:       {relative(config.run) / evaluate_runs.REPORT / 'report.html'}")
     missing = False

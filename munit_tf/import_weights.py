@@ -140,8 +140,9 @@ def _fid_inception(path: str) -> dict[str, Any]:
     from munit_tf.networks.fid_inception import FIDInception, from_pytorch
 
     digest = _known_sha256(path, "fid_inception", "pytorch-fid's Inception-v3")
+    state = _load(path)
     try:
-        arrays = from_pytorch(_load(path))
+        arrays = from_pytorch(state)
         FIDInception(arrays)
     except KeyError as error:
         raise InputError(f"{path} is not pytorch-fid's Inception-v3: it has no {error.args[0]}") from error

@@ -130,8 +130,7 @@ class TrainConfig(Config):
     )
     deterministic: bool = option(
         False,
-        "on GPUs: the same weights, bit for bit, in each run with these options, and after each "
-        "interruption, like on CPUs: slower",
+        "on one GPU: repeat results bit for bit, as CPUs always do: slower",
         may_change=True,
     )
     jit_compile: bool = option(False, "compile the training step with XLA")

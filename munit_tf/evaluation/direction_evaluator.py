@@ -11,7 +11,7 @@ from tqdm import tqdm
 from munit_tf.data.sources import Source
 from munit_tf.errors import InputError
 from munit_tf.evaluation.feature_networks import FeatureNetworks, Unavailable
-from munit_tf.evaluation.options import EvaluateConfig
+from munit_tf.evaluation.options import WITH_FEATURES, EvaluateConfig
 from munit_tf.evaluation.translator_under_test import TranslatorUnderTest
 from munit_tf.metrics import content, inception_score, neighborhoods
 from munit_tf.metrics.classifier import Predictions
@@ -92,7 +92,7 @@ class DirectionEvaluator:
             self._pair_meter("lpips", self._networks.lpips)
         elif metric == "l1":
             self._pair_meter("l1", mean_absolute_difference, to_input=False)
-        elif metric in ("fid", "kid", "precision_recall", "density_coverage"):
+        elif metric in WITH_FEATURES:
             self._predictions(self._networks.features, self._outputs(_NUM_SET_OUTPUTS))
         elif metric == "inception_score":
             self._predictions(self._networks.inception, self._outputs(_NUM_SET_OUTPUTS))
@@ -166,11 +166,11 @@ class DirectionEvaluator:
         }
 
     def _precision_recall(self):
-        generated, real = self._feature_sets()
+        generated, real = self._independent_feature_sets()
         return {**neighborhoods.precision_recall(real, generated), **_sizes(generated, real)}
 
     def _density_coverage(self):
-        generated, real = self._feature_sets()
+        generated, real = self._independent_feature_sets()
         return {**neighborhoods.density_coverage(real, generated), **_sizes(generated, real)}
 
     def _inception_score(self):
@@ -271,6 +271,11 @@ class DirectionEvaluator:
         if self._real_features is None:
             self._real_features, _ = self._predict(network, self._reference)
         return self._meters[network].features(self._outputs(_NUM_SET_OUTPUTS)), self._real_features
+
+    def _independent_feature_sets(self):
+        """The same with one translation of each input: several would be each other's neighbors."""
+        _, real = self._feature_sets()
+        return self._meters[self._networks.features].features(1), real
 
     def _predict(self, network: Any, images: Source) -> tuple[np.ndarray, np.ndarray | None]:
         """(features, probabilities or None) of all real images of a source."""

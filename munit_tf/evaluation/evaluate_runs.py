@@ -26,7 +26,7 @@ from munit_tf.errors import InputError
 from munit_tf.evaluation import report, report_page
 from munit_tf.evaluation.direction_evaluator import DirectionEvaluator
 from munit_tf.evaluation.feature_networks import FeatureNetworks
-from munit_tf.evaluation.options import METRICS, PROTOCOL_SIZE, EvaluateConfig
+from munit_tf.evaluation.options import ALL_INPUTS, METRICS, PROTOCOL_SIZE, EvaluateConfig
 from munit_tf.evaluation.report import DirectionReport
 from munit_tf.evaluation.report_page import Picture, Section
 from munit_tf.evaluation.translator_under_test import TranslatorUnderTest
@@ -48,8 +48,8 @@ _WITHOUT_EFFECT = ("run", "compare", "weights_dir", "cache_dir", "cache", "repor
 def evaluate(config: EvaluateConfig) -> dict[str, dict[str, Any]]:
     """Evaluates a run, and those of the runs to compare it with that have no current results.
 
-    Writes `evaluation.json` atomically into the folder of each run that it evaluates, and with `report` a
-    folder `report` into that of the first.
+    Writes `evaluation.json` atomically into the folder of each run of which it computes a metric, and with
+    `report` a folder `report` into that of the first.
 
     Args:
         config: evaluation options.
@@ -146,7 +146,8 @@ def _evaluate_one(config: EvaluateConfig, networks: FeatureNetworks) -> tuple[di
         "not_computed": not_computed,
     }
     result = _for_json(result)
-    _write(to_path(str(config.run)) / FILE, result)
+    if has_metrics(result):
+        _write(to_path(str(config.run)) / FILE, result)
     return result, sections
 
 
@@ -219,10 +220,12 @@ def _head(config: EvaluateConfig, checkpoint: Any) -> dict[str, Any]:
         for field in dataclasses.fields(config)
         if field.name not in _WITHOUT_EFFECT
     }
+    if config.num_inputs == ALL_INPUTS:
+        settings["num_inputs"] = "all"
     return _for_json(
         {
             "settings": settings,
-            "protocol": PROTOCOLS[config.lpips_protocol].source,
+            "lpips_protocol_source": PROTOCOLS[config.lpips_protocol].source,
             "checkpoint": {"name": checkpoint.path.name, "sha256": checkpoint.sums},
             "versions": {
                 "munit_tf": munit_tf.__version__,
@@ -233,6 +236,11 @@ def _head(config: EvaluateConfig, checkpoint: Any) -> dict[str, Any]:
             },
         }
     )
+
+
+def has_metrics(result: Mapping[str, Any]) -> bool:
+    """Whether a metric was computed; `result` has the form of `evaluation.json`."""
+    return any(direction["metrics"] for direction in result["directions"].values())
 
 
 def are_metrics(value: Any) -> bool:

@@ -84,12 +84,11 @@ class FeatureNetworks:
         return LPIPS(taps, linear, version)
 
     def _load_features(self):
-        name = self._config.features or ("classifier" if self._classifier else "published")
-        if name == "classifier":
+        if self._config.features == "classifier":
             network = self.classifier
             self.provenance["features"] = network.provenance
             return network
-        if name == "published":
+        if self._config.features == "published":
             try:
                 return self.inception
             except Unavailable as error:

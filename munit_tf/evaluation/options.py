@@ -30,11 +30,13 @@ METRICS = (
 )
 
 
+# Metrics in the features of `--features`.
+WITH_FEATURES = frozenset({"fid", "kid", "precision_recall", "density_coverage"})
 # More than any data set has.
 ALL_INPUTS = 1_000_000_000
-PROTOCOL_SIZE = (256, 256)  # Of all of them, in pixels.
+PROTOCOL_SIZE = (256, 256)  # Of all publications, in pixels.
 # {name: flags with the values of the publication}.
-PROTOCOLS: dict[str, dict[str, Any]] = {
+PUBLICATIONS: dict[str, dict[str, Any]] = {
     "munit": dict(num_inputs=100, lpips_protocol="munit", lpips_network="alexnet", lpips_version="0.0"),
     "bicyclegan": dict(
         num_inputs=100, lpips_protocol="bicyclegan", lpips_network="alexnet", lpips_version="0.0"
@@ -44,6 +46,8 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
         num_outputs=10,
         lpips_protocol="stargan2",
         lpips_network="alexnet",
+        lpips_version="0.1",
+        features="published",
         fid_reference="train",
     ),
     "cut": dict(
@@ -86,9 +90,8 @@ class EvaluateConfig(ModelConfig):
     )
     protocol: Optional[str] = option(
         None,
-        "publication whose numbers of inputs and outputs, LPIPS, reference and resizing are used; "
-        "docs/evaluation.md has them",
-        choices=tuple(PROTOCOLS),
+        "sets the flags below as in a publication; docs/evaluation.md has the values",
+        choices=tuple(PUBLICATIONS),
     )
     num_inputs: int = option(
         None,
@@ -118,7 +121,7 @@ class EvaluateConfig(ModelConfig):
         "stargan2: all 45 pairs of 10 outputs (default: munit)",
         choices=("munit", "bicyclegan", "stargan2"),
     )
-    features: Optional[str] = option(
+    features: str = option(
         None,
         "features for fid, kid, precision_recall and density_coverage; published: of the Inception-v3 of "
         "2015, whose weights munit_tf.import_weights converts; keras: of Inception-v3 with the weights of "
@@ -134,13 +137,13 @@ class EvaluateConfig(ModelConfig):
     )
     fid_reference: str = option(
         None,
-        "real images for FID and KID; StarGAN v2 uses train (default: test)",
+        "real images for all metrics that use --features; StarGAN v2 uses train (default: test)",
         choices=("test", "train"),
     )
     kid_subsets: int = option(100, "number of subsets for KID", minimum=1, maximum=1_000_000)
     kid_subset_size: int = option(
         1000,
-        "images per subset; at most half of all images",
+        "images per subset; at most half of the smaller set",
         minimum=2,
         maximum=1_000_000,
         memory=True,
@@ -174,7 +177,9 @@ class EvaluateConfig(ModelConfig):
 
     def __post_init__(self) -> None:  # noqa: D105
         super().__post_init__()
-        published = PROTOCOLS.get(self.protocol or "", {})
+        if self.features == "classifier" and not self.classifier:
+            raise InputError("--features=classifier needs --classifier=FOLDER")
+        published = PUBLICATIONS.get(self.protocol or "", {})
         for name, value in {**_WITHOUT_PROTOCOL, **published}.items():
             given = getattr(self, name)
             if given is None:
@@ -183,3 +188,5 @@ class EvaluateConfig(ModelConfig):
                 raise InputError(
                     f"--{name}={given}: --protocol={self.protocol} has {published[name]}: omit one of them"
                 )
+        if self.features is None:
+            object.__setattr__(self, "features", "classifier" if self.classifier else "published")

@@ -63,7 +63,7 @@ class TranslatorUnderTest:
         if metric == "cycle" and len(model.directions) < 2:
             return "the method has one direction only"
         if metric in ("target_lpips", "target_l1") and not self.is_paired:
-            return "the true results are known only for paired data (--paired, or --edges)"
+            return "the true results are known only if the run has paired data (--paired or --edges)"
         if metric == "shapes" and not (hasattr(self.inputs, "inside") and self.direction == "a2b"):
             return "the right results are known only for a2b with --dataset=shapes"
         return None

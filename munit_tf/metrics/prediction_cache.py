@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from munit_tf.errors import InputError
 from munit_tf.metrics.classifier import Predictions
@@ -52,8 +53,10 @@ class PredictionCache:
             if found:
                 return found
         meter = Predictions(network, 1)
-        for indices in batches_of_indices(count, batch_size):
-            meter.add(Block(np.array(indices), np.zeros(len(indices), int), None, load(indices)))
+        with tqdm(desc="real images", total=count, unit="image", disable=None) as bar:
+            for indices in batches_of_indices(count, batch_size):
+                meter.add(Block(np.array(indices), np.zeros(len(indices), int), None, load(indices)))
+                bar.update(len(indices))
         result = meter.features(1), meter.probabilities(1)[:, 0] if network.classes else None
         if path:
             self._write(path, *result)

@@ -206,9 +206,10 @@ class FIDInception:
         for name, shape in kernel_shapes().items():
             expected.update({f"{name}/kernel": shape, f"{name}/bias": shape[3:]})
         for name, wanted in expected.items():
-            found = weights[name].shape if name in weights else None
-            if found != wanted:
-                raise ValueError(f"{name} must be an array of shape {wanted}, and is {found}")
+            if name not in weights:
+                raise ValueError(f"{name} is missing")
+            if weights[name].shape != wanted:
+                raise ValueError(f"{name} must have the shape {wanted}, not {weights[name].shape}")
         self._weights = {name: tf.constant(weights[name], tf.float32) for name in expected}
 
     def __call__(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

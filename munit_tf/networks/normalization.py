@@ -182,8 +182,7 @@ def _normalize(x, scale, offset, axes, factor):
 def _reduce(function, x, axes):
     """function(x, axes, keepdims=True); axes begin with 1."""
     if not (graph_target.is_portable() or graph_target.is_for_cpu()):
-        # A GPU's kernel has one thread for each channel, or one block of threads for each image: too few,
-        # until the height is reduced.
+        # A GPU uses few threads for a sum over long columns, so the height is reduced first.
         x = function(x, 1, keepdims=True)
     return function(x, axes, keepdims=True)
 

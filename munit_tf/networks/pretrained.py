@@ -266,7 +266,9 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
         ValueError: the file is damaged.
     """
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"there is no file {path}: create it with munit_tf.import_weights")
+        raise FileNotFoundError(
+            f"there is no file {path}: create it with munit_tf.import_weights (its --help says how)"
+        )
     try:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)

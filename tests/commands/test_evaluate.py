@@ -17,7 +17,7 @@ from training.processes import make_photos
 
 from munit_tf import evaluate
 from munit_tf.cli import command_line
-from munit_tf.evaluation.options import PROTOCOLS, EvaluateConfig
+from munit_tf.evaluation.options import PUBLICATIONS, EvaluateConfig
 from munit_tf.metrics import classifier
 from munit_tf.networks import fid_inception, pretrained
 from munit_tf.networks.classifiers import build_classifier
@@ -65,7 +65,8 @@ def work(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch):
+def no_network(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))  # Features are kept there.
     monkeypatch.setattr(pretrained, "INCEPTION_V3_URL", "http://127.0.0.1:9/weights.h5")
 
 
@@ -87,16 +88,18 @@ def result(run):
 
 
 def test_every_metric_and_all_that_tells_how_it_was_computed(work, capsys):
-    assert evaluate.main(flags(work)) == 0
+    # More than five inputs, for the fifth nearest neighbor.
+    assert evaluate.main(flags(work, "first", "--num_inputs=6")) == 0
     found = result(work / "first")
     assert set(found["directions"]) == {"a2b", "b2a"}
     everything = {"lpips", "l1", "fid", "kid", "inception_score", "is", "cis", "accuracy"}
     everything |= {"precision_recall", "density_coverage", "reconstruction", "cycle", "style"}
     for direction in found["directions"].values():
         assert set(direction["metrics"]) == everything
-        assert direction["inputs"] == 2
-        assert direction["metrics"]["lpips"]["pairs"] == 2 * 45
-        assert direction["metrics"]["fid"]["generated_images"] == 6
+        assert direction["inputs"] == 6
+        assert direction["metrics"]["lpips"]["pairs"] == 6 * 45
+        assert direction["metrics"]["fid"]["generated_images"] == 18
+        assert direction["metrics"]["density_coverage"]["generated_images"] == 6
     assert found["settings"]["lpips_version"] == "0.0" and found["settings"]["seed"] == 0
     assert found["checkpoint"]["name"] == "step-7"
     assert found["versions"]["tensorflow"] == tf.__version__
@@ -105,7 +108,9 @@ def test_every_metric_and_all_that_tells_how_it_was_computed(work, capsys):
     assert linear["file"] == "lpips.npz"
     assert found["weights"]["features"]["description"]["backbone"] == "small"
     assert found["not_computed"] == {}
+    assert found["settings"]["features"] == "classifier"
     output = capsys.readouterr()
+    assert "features of FID and KID: classifier\n" in output.out
     assert "LPIPS between outputs" in output.out and "evaluation.json" in output.out
     assert "munit_tf.evaluate" not in output.err
 
@@ -139,7 +144,8 @@ def test_what_needs_missing_weights_says_so_and_the_others_go_on(work, capsys, e
     assert set(found["directions"]["a2b"]["metrics"]) == {"l1", "reconstruction", "cycle", "style"}
     assert set(found["not_computed"]) == set(reasons)
     assert evaluate.main([*argv, "--metrics=fid", "--features=keras"]) == 3
-    line = capsys.readouterr().err
+    output, line = capsys.readouterr()
+    assert "written to" not in output and result(work / "first") == found
     assert "cannot reach 127.0.0.1" in line and pretrained.INCEPTION_V3_FILE in line
     assert evaluate.main([*argv, "--metrics=style"]) == 0
     assert not (work / "none").exists()
@@ -224,6 +230,7 @@ def test_bad_input_is_one_line_and_writes_nothing(work, tmp_path, capsys):
         ([f"--run={run}", f"--dataset={tmp_path / 'no test'}"], "no test images"),
         ([f"--run={run}", f"--dataset={tmp_path / 'empty'}"], "testB contains no image"),
         ([f"--run={run}", "--num_inputs=0"], "--num_inputs=0"),
+        ([f"--run={run}", "--features=classifier"], "--features=classifier needs --classifier"),
     ):
         assert evaluate.main(argv) == 2, argv
         error = capsys.readouterr().err.strip()
@@ -252,7 +259,7 @@ def test_a_protocol_sets_flags_and_is_recorded(work, capsys, eagerly):
     found = result(work / "second")
     expected = dict(protocol="stargan2", lpips_protocol="stargan2", fid_reference="train", num_outputs=10)
     assert {**found["settings"], **expected} == found["settings"]
-    assert found["directions"]["a2b"]["inputs"] == 6  # All of them.
+    assert found["settings"]["num_inputs"] == "all" and found["directions"]["a2b"]["inputs"] == 6
     assert found["directions"]["a2b"]["metrics"]["lpips"]["pairs"] == 6 * 45
     assert "256x256 pixels" in capsys.readouterr().err  # These images are smaller.
     assert evaluate.main([*argv, "--fid_reference=test"]) == 2
@@ -260,10 +267,10 @@ def test_a_protocol_sets_flags_and_is_recorded(work, capsys, eagerly):
     assert error.count("\n") == 1 and "--fid_reference=test: --protocol=stargan2 has train" in error
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", PUBLICATIONS)
 def test_protocols_are_valid_flags(protocol):
     config = EvaluateConfig(run="x", protocol=protocol)
-    assert PROTOCOLS[protocol] == {name: getattr(config, name) for name in PROTOCOLS[protocol]}
+    assert PUBLICATIONS[protocol] == {name: getattr(config, name) for name in PUBLICATIONS[protocol]}
     assert dataclasses.replace(config, run="y").num_inputs == config.num_inputs
 
 

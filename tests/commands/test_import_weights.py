@@ -1,6 +1,7 @@
 """Published weights as our files. PyTorch's files are made here, with seeded weights."""
 
 import hashlib
+import sys
 
 import numpy as np
 import pytest
@@ -91,6 +92,10 @@ def test_pytorch_fids_file_becomes_the_network_of_evaluations(tmp_path, monkeypa
     golden = np.load(FOLDER / "fid_inception.npz")
     features, _ = network(golden["images"] / np.float32(127.5) - 1)
     np.testing.assert_allclose(features, golden["pytorch-fid/features"], rtol=1e-3, atol=1e-3)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "torch", None)
+        with pytest.raises(InputError, match="^PyTorch is required"):
+            import_weights.import_weights(flags)
     del state["Mixed_7c.branch_pool.bn.bias"]
     torch.save(state, path)
     monkeypatch.setitem(import_weights.KNOWN_SHA256, "fid_inception", (digest_of(path)[:8],))

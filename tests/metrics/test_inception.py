@@ -69,8 +69,10 @@ def test_all_21_million_weights_are_used(weights):
 def test_other_weights_are_refused(weights, tmp_path):
     for name in ("Mixed_7c.branch_pool/bias", "logits/kernel"):
         lacking = {key: value for key, value in weights.items() if key != name}
-        with pytest.raises(ValueError, match=f"{name} must be an array"):
+        with pytest.raises(ValueError, match=f"{name} is missing"):
             fid_inception.FIDInception(lacking)
+        with pytest.raises(ValueError, match=f"{name} must have the shape"):
+            fid_inception.FIDInception({**weights, name: weights[name][:7]})
     np.savez(tmp_path / fid_inception.FILE, other=np.zeros(3))
     with pytest.raises(ValueError, match="does not hold the weights of Inception-v3 for FID"):
         fid_inception.load(tmp_path)
