@@ -245,7 +245,7 @@ def compared(work, monkeypatch):
         )
         put(pathlib.Path(config.run) / "evaluation.json", json.dumps(result).encode())
         evaluated.append(config.run)
-        return result
+        return result, []
 
     evaluated = []
     monkeypatch.setattr(evaluate_runs, "_evaluate_one", evaluate_one)
