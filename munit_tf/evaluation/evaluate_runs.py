@@ -22,16 +22,17 @@ import munit_tf
 from munit_tf.config.options import DataConfig
 from munit_tf.config.schema import to_text
 from munit_tf.data import registry
+from munit_tf.data.sources import Source
 from munit_tf.errors import InputError
 from munit_tf.evaluation import report, report_page
 from munit_tf.evaluation.direction_evaluator import DirectionEvaluator
 from munit_tf.evaluation.feature_networks import FeatureNetworks
 from munit_tf.evaluation.options import ALL_INPUTS, METRICS, PROTOCOL_SIZE, EvaluateConfig
 from munit_tf.evaluation.report import DirectionReport
-from munit_tf.evaluation.report_page import Picture, Section
+from munit_tf.evaluation.report_page import Picture
 from munit_tf.evaluation.translator_under_test import TranslatorUnderTest
 from munit_tf.metrics.lpips import PROTOCOLS
-from munit_tf.runs import loading
+from munit_tf.runs import loading, log
 from munit_tf.runs.run_folder import PRETRAINED_FOLDER, RunFolder
 from munit_tf.storage import json_files
 from munit_tf.storage.atomic import atomic_write
@@ -41,6 +42,7 @@ from munit_tf.terminal import say
 FILE = "evaluation.json"
 REPORT = "report"  # A folder.
 _DIGITS = 6
+Subject = tuple[TranslatorUnderTest, Source]
 # Options that do not change results.
 _WITHOUT_EFFECT = ("run", "compare", "weights_dir", "cache_dir", "cache", "report")
 
@@ -77,25 +79,26 @@ def evaluate(config: EvaluateConfig) -> dict[str, dict[str, Any]]:
                 f"{to_path(path) / FILE} is a folder: remove it, since results are written there"
             )
     results: dict[str, dict[str, Any]] = {}
-    sections: list[Section] = []
+    subjects: list[Subject] = []
     for path in paths:
         name = to_path(path).name if to_path(path).name not in results else path
-        one = dataclasses.replace(config, run=path, compare=None, report=config.report and not results)
+        one = dataclasses.replace(config, run=path, compare=None)
         # Again: the run may still be training.
         _, checkpoint = loading.find_checkpoint(path, config.weights)
         existing = None if path == config.run else _existing(one, checkpoint, networks)
         if existing:
             results[name] = existing
         else:
-            results[name], its_sections = _evaluate_one(one, networks)
-            sections += its_sections
+            results[name], its_subjects = _evaluate_one(one, networks)
+            subjects = subjects or its_subjects
     if config.report:
-        _write_report(config, results, sections)
+        # After all results are written: it takes time, and loads networks that they may not need.
+        _write_report(config, results, subjects, networks)
     return results
 
 
-def _evaluate_one(config: EvaluateConfig, networks: FeatureNetworks) -> tuple[dict[str, Any], list[Section]]:
-    """(The contents of `evaluation.json`, the report's sections with pictures)."""
+def _evaluate_one(config: EvaluateConfig, networks: FeatureNetworks) -> tuple[dict[str, Any], list[Subject]]:
+    """(The contents of `evaluation.json`, each direction with the training images of its target)."""
     options, checkpoint, model = loading.load_run(
         str(config.run), weights=config.weights, averaged=config.averaged
     )
@@ -120,17 +123,12 @@ def _evaluate_one(config: EvaluateConfig, networks: FeatureNetworks) -> tuple[di
     subjects = [TranslatorUnderTest(model, dataset, data_options, name) for name in names]
     wanted, not_computed = _wanted(config.metrics, subjects)
     directions: dict[str, dict[str, Any]] = {}
-    sections: list[Section] = []
     failed: dict[str, dict[str, str]] = {}
     for subject in subjects:
         reference = getattr(dataset, config.fid_reference)[subject.target]
         direction = DirectionEvaluator(subject, reference, networks, config)
         metrics = direction.measure([metric for metric in wanted if not subject.unavailable_reason(metric)])
         directions[subject.direction] = {"inputs": direction.num_inputs, "metrics": metrics}
-        if config.report:
-            training = dataset.train[subject.target]
-            pictures = DirectionReport(subject, training, networks, config.batch_size, config.seed)
-            sections += pictures.sections(direction.num_inputs)
         for metric, reason in direction.not_computed.items():
             failed.setdefault(metric, {})[subject.direction] = reason
     not_computed.update({metric: _in_words(reasons, len(subjects)) for metric, reasons in failed.items()})
@@ -148,19 +146,23 @@ def _evaluate_one(config: EvaluateConfig, networks: FeatureNetworks) -> tuple[di
     result = _for_json(result)
     if has_metrics(result):
         _write(to_path(str(config.run)) / FILE, result)
-    return result, sections
+    return result, [(subject, dataset.train[subject.target]) for subject in subjects]
 
 
 def _write_report(
-    config: EvaluateConfig, results: Mapping[str, Mapping[str, Any]], sections: Sequence[Section]
+    config: EvaluateConfig,
+    results: Mapping[str, Mapping[str, Any]],
+    subjects: Sequence[Subject],
+    networks: FeatureNetworks,
 ) -> None:
     folder = RunFolder.to_read(str(config.run))
-    log = folder.log.read_text() if folder.log.exists() else None
     name = next(iter(results))
-    sections = [
-        report.measures_section(results),
-        *sections,
-        report.curves_section(log),
+    sections = [report.measures_section(results)]
+    for subject, training_images in subjects:
+        pictures = DirectionReport(subject, training_images, networks, config.batch_size, config.seed)
+        sections += pictures.sections(results[name]["directions"][subject.direction]["inputs"])
+    sections += [
+        report.curves_section(log.read(folder.log)),
         report.settings_section(results[name]),
     ]
     output = folder.path / REPORT

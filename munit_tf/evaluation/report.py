@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
@@ -54,13 +53,12 @@ def measures_section(results: Mapping[str, Mapping[str, Any]]) -> Section:
     return Section("Measures", items)
 
 
-def curves_section(log: str | None) -> Section:
+def curves_section(rows: Sequence[Mapping[str, Any]]) -> Section:
     """The run's training.
 
     Args:
-        log: contents of `log.jsonl`, or None if the run has none.
+        rows: the rows of `log.jsonl`.
     """
-    rows = [json.loads(line) for line in (log or "").splitlines() if line.strip()]
     curves = report_curves.draw(rows)
     if curves is None:
         return Section("Training", ["The run has no log."])

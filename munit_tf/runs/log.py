@@ -56,6 +56,27 @@ def truncate(path: pathlib.Path | RemotePath, step: int) -> list[dict[str, Any]]
     return rows
 
 
+def read(path: pathlib.Path | RemotePath) -> list[dict[str, Any]]:
+    """The rows of a log, without damaged lines; changes nothing.
+
+    Args:
+        path: the file; it need not exist.
+
+    Returns:
+        As for `truncate`.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    if not path.is_file():
+        return []
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    return [row for row in map(_row, _lines(data)) if row]
+
+
 def _lines(data: bytes) -> list[bytes]:
     *lines, last = data.split(b"\n")
     is_incomplete = last.startswith(_BEGINNING) or _BEGINNING.startswith(last)

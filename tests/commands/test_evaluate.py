@@ -285,11 +285,14 @@ def pictures_of(page):
 
 
 def test_a_report_has_the_measures_and_pictures_of_both_directions(work, capsys, eagerly):
-    (work / "second" / "log.jsonl").write_text('{"step": 1, "adv_d/a": 1.5}\n{"step": 2, "adv_d/a": 1.25}\n')
+    (work / "second" / "log.jsonl").write_text(
+        '{"step": 1, "adv_d/a": 1.5}\n{"step": 2, "adv_d/a": 1.25}\n{"step": 3, "adv'
+    )
     argv = [f"--run={work / 'second'}", f"--weights_dir={work / 'weights'}", f"--cache_dir={work / 'cache'}"]
     argv += [f"--classifier={work / 'classifier'}", "--num_inputs=4", "--metrics=l1", "--report"]
     assert evaluate.main(argv) == 0
     folder = work / "second" / "report"
+    assert result(work / "second")["weights"] == {}  # The report's networks do not count.
     assert "report.html" in capsys.readouterr().out
     page, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
     names = ["random styles", "styles of references", "nearest training images", "extreme cases"]
